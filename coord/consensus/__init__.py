@@ -1,0 +1,1 @@
+"""Agreement on a log of opaque entries; no I/O, no clock, no chance."""

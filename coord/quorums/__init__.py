@@ -1,0 +1,1 @@
+"""Quorum systems: who must answer for an election, and who for a commit."""

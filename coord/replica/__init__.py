@@ -1,0 +1,1 @@
+"""What one replica decides: consensus, operations and client connections joined; no I/O."""

@@ -1,0 +1,1 @@
+"""What a replica knows: the tree, the sessions, the watches; deterministic."""

@@ -1,0 +1,1 @@
+"""LMDB, and nothing else touches it."""

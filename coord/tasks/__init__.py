@@ -1,0 +1,1 @@
+"""Trio: one file per kind of task; each thin."""
