@@ -12,6 +12,9 @@ import attrs
 from coord import jute
 from coord.consensus.log import Entry
 
+MESSAGE_BYTES_MAX = 1 << 20
+"""Entries in one message: large enough to be cheap, small enough to share a link."""
+
 
 @attrs.frozen
 class Mark:
@@ -196,6 +199,8 @@ class Heartbeat:
     """The leader's epoch."""
     round: jute.Long
     """Number of this heartbeat in its epoch, from 1."""
+    sent_ms: jute.Long
+    """When it was sent, by the sender's clock; the reply repeats it."""
     initial: jute.Long
     """Last index of the leader's initial history."""
     commit_index: jute.Long
@@ -212,6 +217,8 @@ class Alive:
     """The leader's epoch: what the sender has promised, and nothing later."""
     round: jute.Long
     """The heartbeat that is answered."""
+    sent_ms: jute.Long
+    """Of that heartbeat."""
     birth: jute.Long
     """Birth number of the sender's disk."""
     stored: jute.Long
