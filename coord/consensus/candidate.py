@@ -12,7 +12,7 @@ C4. To found an ensemble, all voters promise, and all of them are empty.
 """
 
 from coord.consensus import checks
-from coord.consensus.gathering import HISTORY_BYTES_MAX, Gathering, attach
+from coord.consensus.gathering import Gathering
 from coord.consensus.messages import (
     Candidacy,
     Fetch,
@@ -76,14 +76,12 @@ class Candidate(Role):
             self._fetch()
         elif self._has_own_promise:
             for peer in self._core.membership.other_voters:
-                self.connected(peer)
+                self._ask_again(peer)
         return None
 
-    def connected(self, peer: int) -> None:
+    def connected(self, peer: int, birth: int) -> None:  # noqa: ARG002 - its promise tells
         """Ask a voter that was out of reach."""
-        is_voter = peer in self._core.membership.other_voters
-        if self._has_own_promise and is_voter and peer not in self._promises:
-            self._core.outbox.send(peer, self._candidacy)
+        self._ask_again(peer)
 
     def disconnected(self, peer: int) -> Change | None:
         """Give up when the one whose history we need is gone."""
@@ -100,6 +98,11 @@ class Candidate(Role):
     def _schedule(self) -> None:
         resend_ms = self._core.now_ms + self._core.settings.heartbeat_ms
         self.deadline_ms = min(resend_ms, self._give_up_ms)
+
+    def _ask_again(self, peer: int) -> None:
+        is_voter = peer in self._core.membership.other_voters
+        if self._has_own_promise and is_voter and peer not in self._promises:
+            self._core.outbox.send(peer, self._candidacy)
 
     def _give_up(self) -> Follow:
         heartbeat_ms = self._core.settings.heartbeat_ms
@@ -144,14 +147,14 @@ class Candidate(Role):
         if not message.entries and message.before.index < message.last_index:
             return self._yield_to(sender)
         if self._gathering is None:
-            self._gathering = attach(self._core.journal, None, message.before)
-        if self._gathering is None:
-            return None
+            if not self._core.journal.holds(message.before):
+                return None
+            self._gathering = Gathering(message.before)
         reached = self._gathering.tip.index
         self._gathering.offer(message.before, message.entries)
         if self._gathering.tip.index == self._best[1].last_index:
             return self._lead()
-        if self._gathering.size > HISTORY_BYTES_MAX:
+        if self._gathering.size > self._core.settings.limits.history:
             return self._yield_to(sender)
         if self._gathering.tip.index > reached:
             self._fetch()

@@ -61,8 +61,6 @@ class SendSnapshot:
     """Who needs it."""
     epoch: int
     """The epoch in which this replica leads."""
-    above: int
-    """The tree must be the state after a later entry than this: flush first if it is not."""
 
 
 @attrs.frozen

@@ -5,19 +5,20 @@ An observer is a follower that neither stands nor counts; so is a voter whose di
 Rules:
 
 F1. Proposals of epoch e are appended only while promised == current == e.
-F2. Until epoch e is adopted, its entries are gathered in memory; when they reach the leader's
-    initial history they and the epoch are stored in one transaction, and only then acknowledged.
+F2. Until epoch e is adopted, its entries are gathered in memory; when they reach the end of the
+    leader's initial history, they and the epoch are stored in one transaction, and acknowledged
+    only then. Before that, only what is committed is stored.
 F3. What is acknowledged is durable, and a promise is durable before it is answered.
-F4. While epoch e is promised and not adopted, the log stays as the promise described it.
+F4. While epoch e is promised and its owner is a candidate, the log stays as was promised.
 F5. A follower says no to a pre-vote while it hears a leader, and stands only after winning one.
 """
 
+from coord.consensus.effects import InstalledSnapshot
 from coord.consensus.epochs import owner_of
-from coord.consensus.gathering import HISTORY_BYTES_MAX, Gathering, attach, mark_of
+from coord.consensus.gathering import Gathering
 from coord.consensus.invariants import require
 from coord.consensus.log import Entry
 from coord.consensus.messages import (
-    MESSAGE_BYTES_MAX,
     Ack,
     Alive,
     Candidacy,
@@ -112,6 +113,8 @@ class Follower(Role):
     def _take_proposal(self, sender: int, message: Propose) -> None:
         self._hear(sender)
         self._initial = message.initial
+        if self._journal.unstored_bytes > 2 * self._core.settings.limits.window:
+            return  # a slow disk: the leader will send it again
         if self._is_adopted:
             self._append(message)
         else:
@@ -125,31 +128,23 @@ class Follower(Role):
             return
         if message.before.index >= journal.base.index:
             require(journal.holds(message.before), "F1: logs of one epoch are prefixes of one")
-        onward = Gathering(Mark(journal.last.index, journal.last.chain), None)
+        onward = Gathering(Mark(journal.last.index, journal.last.chain))
         onward.offer(message.before, message.entries)
         if onward.entries:
             journal.append(onward.entries)
 
     def _gather(self, message: Propose) -> None:
-        if self._gathering is None:
-            self._gathering = attach(self._journal, self._core.arrived, message.before)
-            if self._gathering is None:
+        gathering = self._gathering
+        if gathering is None:
+            if not self._journal.holds(message.before):
                 return
-        self._gathering.offer(message.before, message.entries)
-        if self._gathering.tip.index >= message.initial:
-            self._adopt(self._gathering)
-        elif self._gathering.size > 2 * HISTORY_BYTES_MAX:
+            gathering = self._gathering = Gathering(message.before)
+        gathering.offer(message.before, message.entries)
+        if gathering.tip.index >= message.initial:
             self._gathering = None
-
-    def _adopt(self, gathering: Gathering) -> None:
-        """Store the history and the epoch at once (F2)."""
-        if gathering.snapshot is None:
-            self._core.drop_arrived()
-        self._core.arrived = None
-        self._gathering = None
-        self._journal.adopt(self.epoch, gathering.entries, gathering.tip.index, gathering.snapshot)
-        self._owes_ack = True
-        self._learn_commit(self._leader_commit)
+            self._journal.adopt(self.epoch, gathering.entries, gathering.tip.index)
+        elif committed := gathering.take_until(message.commit_index):
+            self._journal.fill(committed)
 
     def _learn_commit(self, index: int) -> None:
         self._leader_commit = max(self._leader_commit, index)
@@ -181,22 +176,20 @@ class Follower(Role):
         shared = next((mark for mark in message.marks if journal.holds(mark)), None)
         entries: tuple[Entry, ...] = ()
         if shared is not None and shared.index < journal.last.index:
-            entries = journal.entries(shared.index + 1, journal.last.index, MESSAGE_BYTES_MAX)
+            bytes_max = self._core.settings.limits.message
+            entries = journal.entries(shared.index + 1, journal.last.index, bytes_max)
         before = shared or Mark(journal.base.index, journal.base.chain)
         self._core.outbox.send(sender, History(self.epoch, before, journal.last.index, entries))
 
     def _promise(self, answered_round: int) -> Promise:
         current_epoch, last_index = self._journal.rank
-        marks = self._journal.marks()
-        if self._core.arrived is not None:
-            marks = (*marks, mark_of(self._core.arrived))
         return Promise(
             epoch=self.epoch,
             round=answered_round,
             birth=self._core.settings.birth,
             current_epoch=current_epoch,
             last_index=last_index,
-            marks=marks,
+            marks=self._journal.marks(),
         )
 
     @property
@@ -224,7 +217,7 @@ class Follower(Role):
         grace_ms = 2 * self._core.settings.heartbeat_ms
         self.deadline_ms = max(self.deadline_ms, self._core.now_ms + grace_ms)
 
-    def connected(self, peer: int) -> None:
+    def connected(self, peer: int, birth: int) -> None:  # noqa: ARG002 - its replies tell
         """Ask a voter that was out of reach."""
         if self._poll is not None:
             self._poll.send_to(peer)
@@ -238,24 +231,20 @@ class Follower(Role):
             self.deadline_ms = min(self.deadline_ms, soon_ms)
         return None
 
-    def arrived(self) -> None:
-        """Use a received snapshot, or let it go when the log has come further without it."""
-        snapshot = self._core.arrived
-        if snapshot is None:
-            return
-        reach = self._journal.last.index if self._is_adopted else self._journal.commit_index
-        if snapshot.index <= reach or snapshot.epoch > self.epoch:
-            self._core.drop_arrived()
-        elif self._is_adopted:
-            self._core.arrived = None
-            self._journal.install(snapshot)
-            self._learn_commit(self._leader_commit)
-            self._owes_ack = True
-        elif snapshot.epoch == self.epoch and 0 <= self._initial <= snapshot.index:
-            self._adopt(Gathering(mark_of(snapshot), snapshot))
-        elif self._gathering is None and self._leader is not None:
+    def take_snapshot(self, snapshot: InstalledSnapshot) -> bool:
+        """Use a received snapshot, unless the log has come that far without it."""
+        journal = self._journal
+        if snapshot.index <= journal.commit_index or journal.holds(
+            Mark(snapshot.index, snapshot.chain)
+        ):
+            return False
+        journal.install(snapshot)
+        self._gathering = None
+        self._owes_ack = True
+        if not self._is_adopted and self._leader is not None:
             promise = self._promise(answered_round=0)
             self._core.outbox.send_when_durable(self._leader, promise)
+        return True
 
     def flush(self) -> None:
         """Acknowledge what this batch of input brought, once it is durable (F3)."""

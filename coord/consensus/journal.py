@@ -10,7 +10,7 @@ J1. Entries are consecutive, and each one's chain follows from the one before.
 J2. `promised` rises; the log is adopted for the epoch that is promised and for no other.
 J3. What is committed is never dropped: truncation and snapshots stay above the commit index.
 J4. History and current epoch change together, so in one Persist: see `adopt`. While the promised
-    epoch is not adopted, the log does not change.
+    epoch is not adopted, nothing enters the log but what is committed: see `fill`.
 J5. What is not durable, or stands where the disk holds something else, is in memory.
 """
 
@@ -33,9 +33,6 @@ from coord.consensus.log import (
     point_of,
 )
 from coord.consensus.messages import Mark
-
-TAIL_BYTES_MAX = 8 << 20
-"""Stored entries kept in memory for followers that are a little behind; older ones are read."""
 
 ENTRY_OVERHEAD = 200
 """What an entry costs beside its payload: about this much in memory, less on the wire."""
@@ -62,12 +59,13 @@ class _Handed:
     hard: HardState
     truncate_after: int | None
     snapshot: InstalledSnapshot | None
+    unstored_bytes: int
 
 
 class Journal:
     """The log and the hard state of one replica."""
 
-    def __init__(self, recovered: Recovered, reader: LogReader) -> None:
+    def __init__(self, recovered: Recovered, reader: LogReader, tail_bytes_max: int) -> None:
         hard = recovered.hard
         self.promised = hard.promised
         self.current_epoch = hard.current_epoch
@@ -76,7 +74,10 @@ class Journal:
         self.stored_number = 0
         self.durable = hard
         self.durable_index = reader.last_index
+        self._unhanded_bytes = 0
+        self._handed_bytes = 0
         self._reader = reader
+        self._tail_bytes_max = tail_bytes_max
         self._base: Point | None = None
         self._tail: list[Entry] = []
         self._tail_first = reader.last_index + 1
@@ -112,6 +113,11 @@ class Journal:
     def is_installing(self) -> bool:
         """A snapshot is on its way to the disk: the tree must be switched before the next apply."""
         return self._base is not None
+
+    @property
+    def unstored_bytes(self) -> int:
+        """Size of the entries that wait for the disk, those included that were dropped since."""
+        return self._handed_bytes + self._unhanded_bytes
 
     def point_at(self, index: int) -> Point:
         """Return the place after an entry that can be read, or the base."""
@@ -172,40 +178,42 @@ class Journal:
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Append entries that follow the last one and were verified."""
-        require(self.current_epoch == self.promised, "J4: the log changes in its own epoch only")
-        for entry in entries:
-            require(entry.index == self.last.index + 1, "J1: entries are consecutive")
-            self._append(entry)
+        require(self.current_epoch == self.promised, "J4: the log grows in its own epoch")
+        self._extend(entries)
 
-    def adopt(
-        self, epoch: int, entries: Sequence[Entry], end: int, snapshot: InstalledSnapshot | None
-    ) -> None:
+    def adopt(self, epoch: int, entries: Sequence[Entry], end: int) -> None:
         """Make the history of the promised epoch ours, and that epoch the current one.
 
-        The history is the snapshot or, without one, what our log shares with it; then `entries`,
-        verified, of which the first may be there already; it ends at `end`.
+        The history is what our log shares with it, then `entries`, verified, of which the first may
+        be there already; it ends at `end`.
         """
         require(self.current_epoch < epoch == self.promised, "J2: what is adopted is promised")
-        if snapshot is not None:
-            self._install(snapshot)
-        count = 0
-        for entry in entries:
-            if entry.index > self.last.index or self.chain_at(entry.index) != entry.chain:
-                break
-            count += 1
-        fresh = entries[count:]
-        self._truncate(fresh[0].index - 1 if fresh else end)
-        self.current_epoch = epoch
-        self.append(fresh)
+        self._merge(entries)
+        self._truncate(end)
         require(self.last.index == end, "J4: the whole history is adopted")
+        self.current_epoch = epoch
+
+    def fill(self, entries: Sequence[Entry]) -> None:
+        """Store committed entries ahead of the history they belong to.
+
+        They change nothing in any election. Where an entry is committed, each election quorum has
+        someone whose current epoch is not below the one in which it was; a log that holds entries
+        committed later than its own current epoch is never the greatest, and one that holds
+        entries committed in it is what it was, or further.
+        """
+        self._merge(entries)
+        self.commit(entries[-1].index)
 
     def install(self, snapshot: InstalledSnapshot) -> None:
-        """Jump to a snapshot of the log that we follow already."""
-        require(self.current_epoch == self.promised, "J4: the log changes in its own epoch only")
-        require(snapshot.index > self.last.index, "J3: a snapshot jumps forward")
-        self._install(snapshot)
-
-    def _install(self, snapshot: InstalledSnapshot) -> None:
+        """Replace the log by a snapshot of what is committed, as `fill` does with entries."""
+        require(
+            not self.holds(Mark(snapshot.index, snapshot.chain)),
+            "J3: a log that holds the snapshot's last entry is not replaced by it",
+        )
+        require(
+            self.current_epoch < self.promised or snapshot.index > self.last.index,
+            "J3: an adopted log holds all that is committed, as far as it goes",
+        )
         require(snapshot.index > self.commit_index, "J3: a snapshot holds all that is committed")
         self.last = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         self._base = self.last
@@ -227,6 +235,18 @@ class Journal:
     def commit(self, index: int) -> None:
         """Raise the commit index, as far as the log goes."""
         self.commit_index = max(self.commit_index, min(index, self.last.index))
+
+    def _merge(self, entries: Sequence[Entry]) -> None:
+        """Put verified entries in place; those that differ from ours, and all after, give way."""
+        count = 0
+        for entry in entries:
+            if entry.index > self.last.index or self.chain_at(entry.index) != entry.chain:
+                break
+            count += 1
+        fresh = entries[count:]
+        if fresh:
+            self._truncate(fresh[0].index - 1)
+        self._extend(fresh)
 
     def _truncate(self, after: int) -> None:
         require(after >= self.commit_index, "J3: what is committed is never dropped")
@@ -268,8 +288,17 @@ class Journal:
             snapshot=snapshot,
         )
         self._under_way.append(
-            _Handed(self.number, self.last.index, hard, truncate_after, snapshot)
+            _Handed(
+                number=self.number,
+                last_index=self.last.index,
+                hard=hard,
+                truncate_after=truncate_after,
+                snapshot=snapshot,
+                unstored_bytes=self._unhanded_bytes,
+            )
         )
+        self._handed_bytes += self._unhanded_bytes
+        self._unhanded_bytes = 0
         self._handed_hard = hard
         self._handed_index = self.last.index
         self._truncate_after = None
@@ -287,6 +316,7 @@ class Journal:
             self.durable = handed.hard
             last_index = handed.last_index
             installed = handed.snapshot or installed
+            self._handed_bytes -= handed.unstored_bytes
         cuts = [h.truncate_after for h in self._under_way if h.truncate_after is not None]
         if self._truncate_after is not None:
             cuts.append(self._truncate_after)
@@ -299,9 +329,16 @@ class Journal:
         self._forget_stored()
         return installed
 
+    def _extend(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            require(entry.index == self.last.index + 1, "J1: entries are consecutive")
+            self._append(entry)
+
     def _append(self, entry: Entry) -> None:
+        size = len(entry.payload) + ENTRY_OVERHEAD
         self._tail.append(entry)
-        self._tail_bytes += len(entry.payload) + ENTRY_OVERHEAD
+        self._tail_bytes += size
+        self._unhanded_bytes += size
         self.last = Point(entry.index, entry.epoch, entry.chain)
         if entry.kind == EntryKind.CONFIGURATION:
             self._configurations.append((entry.index, Configuration.decode(entry.payload)))
@@ -324,11 +361,11 @@ class Journal:
         return self.promised != handed.promised or self.current_epoch != handed.current_epoch
 
     def _forget_stored(self) -> None:
-        if self._tail_bytes <= 2 * TAIL_BYTES_MAX:
+        if self._tail_bytes <= 2 * self._tail_bytes_max:
             return
         count = 0
         for entry in self._tail:
-            if self._tail_bytes <= TAIL_BYTES_MAX or entry.index > self.durable_index:
+            if self._tail_bytes <= self._tail_bytes_max or entry.index > self.durable_index:
                 break
             self._tail_bytes -= len(entry.payload) + ENTRY_OVERHEAD
             count += 1

@@ -45,9 +45,6 @@ from coord.consensus.role import Change, Core, Follow, Lead, Role, RoleName, Sta
 ENSEMBLE_MAX = (1 << 62) - 1
 """Ensemble numbers are drawn from 1 to this."""
 
-UNCOMMITTED_BYTES_MAX = 16 << 20
-"""Proposed and not committed; beyond it the driver must hold back its clients."""
-
 
 class Leader(Role):
     """The owner of an epoch, with the promises to lead in it."""
@@ -83,17 +80,17 @@ class Leader(Role):
     def _begin_history(self, lead: Lead) -> None:
         """Adopt the best history and end it with an entry of our own (L1)."""
         core, journal = self._core, self._journal
-        kind, payload = EntryKind.EMPTY, b""
         births = {peer: promise.birth for peer, promise in lead.promises.items()}
         births[core.settings.id] = core.settings.birth
-        if core.membership.is_founding:
-            kind, payload = EntryKind.CONFIGURATION, self._genesis(births).encode()
+        is_founding = core.membership.is_founding
         if lead.gathering is None:
-            journal.adopt(self.epoch, (), journal.last.index, None)
+            journal.adopt(self.epoch, (), journal.last.index)
         else:
-            journal.adopt(self.epoch, lead.gathering.entries, lead.gathering.tip.index, None)
-        journal.append_new(kind, payload)
-        core.drop_arrived()
+            journal.adopt(self.epoch, lead.gathering.entries, lead.gathering.tip.index)
+        if is_founding:
+            journal.append_new(EntryKind.CONFIGURATION, self._genesis(births).encode())
+        else:
+            journal.append_new(EntryKind.EMPTY, b"")
         promisers = {p for p, birth in births.items() if core.membership.counts(p, birth)}
         require(
             checks.promise_suffices(core.membership, promisers),
@@ -156,7 +153,7 @@ class Leader(Role):
     @property
     def has_room(self) -> bool:
         """More may be proposed."""
-        return self._uncommitted_bytes < UNCOMMITTED_BYTES_MAX
+        return self._uncommitted_bytes < self._core.settings.limits.uncommitted
 
     def propose(self, payload: bytes) -> int:
         """Append a batch of operations and return its index."""
@@ -286,9 +283,9 @@ class Leader(Role):
         """Read the inbox before judging who is in contact."""
         self._lenient_ms = self._core.now_ms
 
-    def connected(self, peer: int) -> None:
+    def connected(self, peer: int, birth: int) -> None:
         """Ask a member what it has."""
-        if peer in self._progress:
+        if peer in self._progress and self._is_of_this_disk(self._progress[peer], birth):
             self._progress[peer].pause()
             self._core.outbox.send(peer, self._heartbeat_message())
 

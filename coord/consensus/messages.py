@@ -12,9 +12,6 @@ import attrs
 from coord import jute
 from coord.consensus.log import Entry
 
-MESSAGE_BYTES_MAX = 1 << 20
-"""Entries in one message: large enough to be cheap, small enough to share a link."""
-
 
 @attrs.frozen
 class Mark:

@@ -42,9 +42,6 @@ from coord.consensus.progress import PeerStatus
 from coord.consensus.role import Change, Core, Follow, Lead, Role, RoleName, Stand
 from coord.consensus.settings import NodeSettings
 
-APPLY_BYTES_MAX = 4 << 20
-"""Entries handed out at once for applying: more matters only after a restart."""
-
 
 class NotLeading(Exception):  # noqa: N818 - a state, not a fault
     """The replica is not an established leader, or is handing over: ask the one that is."""
@@ -71,7 +68,7 @@ class Node:
     ) -> None:
         """`draw(low, high)` returns a random number of that range, both ends included."""
         self._settings = settings
-        self._journal = Journal(recovered, log)
+        self._journal = Journal(recovered, log, settings.limits.tail)
         self._core = Core(settings, self._journal, draw, now_ms)
         self._outbox = self._core.outbox
         self._applied_index = recovered.applied_index
@@ -175,9 +172,9 @@ class Node:
             case CanvassReply():
                 self._change(self._role.receive(sender, message))
 
-    def connected(self, peer: int) -> None:
-        """Take note of a new connection with a peer."""
-        self._role.connected(peer)
+    def connected(self, peer: int, birth: int) -> None:
+        """Take note of a new connection with a peer, whose disk has this birth number."""
+        self._role.connected(peer, birth)
 
     def disconnected(self, peer: int) -> None:
         """Take note that the connection with a peer is gone: if it leads, an election begins."""
@@ -213,9 +210,8 @@ class Node:
 
     def snapshot_received(self, snapshot: InstalledSnapshot) -> None:
         """Take note of a whole, synced tree that the leader sent."""
-        self._core.drop_arrived()
-        self._core.arrived = snapshot
-        self._role.arrived()
+        if not self._role.take_snapshot(snapshot):
+            self._outbox.discard.append(snapshot.name)
 
     def transfer_ended(self, peer: int) -> None:
         """Take note that the stream begun for SendSnapshot is over, whole or not."""
@@ -308,7 +304,7 @@ class Node:
         first = self._applied_index + 1
         if first > journal.commit_index or journal.is_installing:
             return ()
-        entries = journal.entries(first, journal.commit_index, APPLY_BYTES_MAX)
+        entries = journal.entries(first, journal.commit_index, self._settings.limits.apply)
         require(entries[0].index == first, "N3: entries are applied in order, each once")
         self._applied_index = entries[-1].index
         return entries

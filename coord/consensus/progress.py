@@ -15,9 +15,6 @@ import attrs
 
 from coord.consensus.messages import Alive, Promise
 
-WINDOW_BYTES_MAX = 4 << 20
-"""Under way to one member: more than a fast link and disk hold in the time of a round trip."""
-
 
 class Flow(Enum):
     """How entries go to a member."""
@@ -49,8 +46,9 @@ class PeerStatus:
 class Progress:
     """One member, as its leader sees it in this epoch."""
 
-    def __init__(self, peer: int) -> None:
+    def __init__(self, peer: int, window_bytes_max: int) -> None:
         self.peer = peer
+        self._window_bytes_max = window_bytes_max
         self.flow = Flow.UNKNOWN
         self.next = 0
         self.stored = -1
@@ -58,8 +56,6 @@ class Progress:
         self.contact_ms = -1
         self.answered_round = 0
         self.told_commit = 0
-        self.history_bytes = 0
-        self.floor = 0
         self.owes_greeting = False
         self.is_fenced = False
         self.window_bytes = 0
@@ -76,7 +72,7 @@ class Progress:
     @property
     def has_room(self) -> bool:
         """More may be sent."""
-        return self.window_bytes < WINDOW_BYTES_MAX
+        return self.window_bytes < self._window_bytes_max
 
     def forget(self) -> None:
         """Start from nothing: the member's disk is another one."""
@@ -93,7 +89,6 @@ class Progress:
         """Send entries after an index which the member shares with us."""
         self.flow = Flow.ENTRIES
         self.next = after + 1
-        self.history_bytes = 0
         self.owes_greeting = True
         self._started_round = current_round
         self._clear_window()
@@ -113,8 +108,6 @@ class Progress:
         self.owes_greeting = False
         self.window_bytes += size
         self._window.append((last, size))
-        if not self.is_adopted:
-            self.history_bytes += size
 
     def mark(self, current_round: int) -> None:
         """Note what was sent before a heartbeat."""

@@ -2,16 +2,14 @@
 
 Everything goes to everybody at once; a quorum decides when it is committed. Members that are at the
 same place are sent the same message. One that is behind is sent what it lacks from its own place
-on, a window at a time, and one that is below the log, or too far behind to adopt it in one
-transaction, a snapshot.
+on, a window at a time, and one whose place is below the log a snapshot.
 """
 
 import attrs
 
 from coord.consensus.effects import SendSnapshot
-from coord.consensus.gathering import HISTORY_BYTES_MAX
 from coord.consensus.journal import ENTRY_OVERHEAD
-from coord.consensus.messages import MESSAGE_BYTES_MAX, Commit, Mark, Promise, Propose
+from coord.consensus.messages import Commit, Mark, Promise, Propose
 from coord.consensus.progress import Flow, Progress
 from coord.consensus.role import Core
 
@@ -22,19 +20,21 @@ class Replication:
     def __init__(self, core: Core, epoch: int, initial: int) -> None:
         self._core = core
         self._journal = core.journal
+        self._limits = core.settings.limits
         self._epoch = epoch
         self._initial = initial
-        self.progress = {peer: Progress(peer) for peer in core.membership.others}
+        self.progress = {
+            peer: Progress(peer, self._limits.window) for peer in core.membership.others
+        }
 
     def begin(self, progress: Progress, promise: Promise) -> None:
         """Send from now on what a member lacks that described its log."""
         journal = self._journal
         shared = [mark.index for mark in promise.marks if journal.holds(mark)]
-        progress.floor = min(mark.index for mark in promise.marks)
         if shared:
             progress.begin(max(shared), promise.round)
         elif progress.flow is not Flow.SNAPSHOT:
-            self._send_snapshot(progress, progress.floor)
+            self._send_snapshot(progress)
 
     def send(self) -> None:
         """Send what is new, or still lacking, to whoever has room; tell the others of commits."""
@@ -47,9 +47,8 @@ class Replication:
     def _send_entries(self, progress: Progress, batches: "dict[int, _Batch]") -> None:
         last = self._journal.last.index
         while progress.owes_greeting or (progress.next <= last and progress.has_room):
-            is_long = not progress.is_adopted and progress.history_bytes > HISTORY_BYTES_MAX
-            if is_long or progress.next <= self._journal.base.index:
-                self._send_snapshot(progress, max(progress.floor, progress.stored))
+            if progress.next <= self._journal.base.index:
+                self._send_snapshot(progress)
                 return
             batch = batches.get(progress.next)
             if batch is None:
@@ -61,7 +60,7 @@ class Replication:
     def _make_batch(self, first: int, last: int) -> "_Batch":
         """Members at the same place share one message, so that it is encoded once."""
         journal = self._journal
-        entries = journal.entries(first, last, MESSAGE_BYTES_MAX) if first <= last else ()
+        entries = journal.entries(first, last, self._limits.message) if first <= last else ()
         message = Propose(
             epoch=self._epoch,
             initial=self._initial,
@@ -81,9 +80,9 @@ class Replication:
                 self._core.outbox.send(progress.peer, message)
                 progress.told_commit = index
 
-    def _send_snapshot(self, progress: Progress, above: int) -> None:
+    def _send_snapshot(self, progress: Progress) -> None:
         progress.await_snapshot()
-        self._core.outbox.snapshots.append(SendSnapshot(progress.peer, self._epoch, above))
+        self._core.outbox.snapshots.append(SendSnapshot(progress.peer, self._epoch))
 
 
 @attrs.frozen

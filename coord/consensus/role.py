@@ -70,7 +70,6 @@ class Core:
         self.draw = draw
         self.now_ms = now_ms
         self.seen_epoch = 0
-        self.arrived: InstalledSnapshot | None = None
         self._membership = Membership(journal.configuration, settings)
 
     @property
@@ -84,12 +83,6 @@ class Core:
     def see(self, epoch: int) -> None:
         """Remember an epoch that a candidacy of ours has to surpass."""
         self.seen_epoch = max(self.seen_epoch, epoch)
-
-    def drop_arrived(self) -> None:
-        """Let go of a received snapshot that is not needed."""
-        if self.arrived is not None:
-            self.outbox.discard.append(self.arrived.name)
-            self.arrived = None
 
     def draw_patience_ms(self) -> int:
         """Return how much silence this replica bears before it stands."""
@@ -138,14 +131,15 @@ class Role:
     def stored(self) -> Change | None:
         """Handle progress of the journal's durable part."""
 
-    def connected(self, peer: int) -> None:
-        """Handle a new connection."""
+    def connected(self, peer: int, birth: int) -> None:
+        """Handle a new connection with a peer whose disk has this birth number."""
 
     def disconnected(self, peer: int) -> Change | None:
         """Handle the loss of a connection."""
 
-    def arrived(self) -> None:
-        """Handle a received snapshot, in `Core.arrived`."""
+    def take_snapshot(self, snapshot: InstalledSnapshot) -> bool:  # noqa: ARG002
+        """Make use of a received snapshot; tell whether there was one."""
+        return False
 
     def flush(self) -> None:
         """Put into the outbox what the batch of input amounts to."""
