@@ -141,6 +141,11 @@ class Node:
         return isinstance(role, Leader) and role.accepts and role.has_room
 
     @property
+    def is_resigning(self) -> bool:
+        """A hand-over was asked for and has neither succeeded nor been given up."""
+        return isinstance(self._role, Leader) and self._role.is_resigning
+
+    @property
     def deadline_ms(self) -> int:
         """When to call `tick`, if nothing else happens before."""
         return self._role.deadline_ms
@@ -196,7 +201,7 @@ class Node:
         self._role.barrier(token)
 
     def resign(self) -> None:
-        """Hand the leadership over to the most caught-up voter; does nothing elsewhere."""
+        """Hand the leadership over to the most caught-up voter, if this replica has it."""
         if isinstance(self._role, Leader):
             self._role.resign()
 

@@ -36,7 +36,7 @@ def draw_faults(rng: random.Random, count: int) -> Faults:
         straggler=rng.choice((0.0, 0.0, 0.02, 0.1)),
         disk_ms=rng.choice((0.5, 2.0, 6.0)),
         slow_disks=rng.choice((frozenset(), slow)),
-        crash_in_effects=rng.choice((0.0, 0.0005, 0.003)),
+        crash_in_effects=rng.choice((0.0, 0.0005, 0.003, 0.01)),
         says_connections=rng.choice((0.0, 0.5, 1.0)),
         transfer_failure=rng.choice((0.0, 0.3)),
     )
@@ -53,16 +53,18 @@ class Chaos:
         system = cluster.system
         sizes = max(system.election, system.replication)
         self.wipes_left = rng.choice((0, len(voters) - sizes))
-        self._every(rng.choice((3.0, 10.0)), self._work)
+        self._every(rng.choice((3.0, 10.0, 80.0)), self._work)
         self._every(rng.choice((80.0, 200.0, 600.0)), self._crash)
         self._every(rng.choice((60.0, 150.0)), self._restart)
         self._every(rng.choice((150.0, 400.0)), self._cut)
         self._every(rng.choice((200.0, 500.0)), cluster.heal)
         self._every(300.0, self._pause)
         self._every(rng.choice((50.0, 200.0)), self._flush)
+        self._every(rng.choice((100.0, 400.0)), self._bounce)
         self._every(800.0, self._wipe)
         self._every(500.0, self._resign)
         self._every(100.0, self._flap)
+        self._every(rng.choice((100.0, 500.0)), self._mutiny)
 
     def _every(self, mean_ms: float, action: Callable[[], None]) -> None:
         def again() -> None:
@@ -96,12 +98,19 @@ class Chaos:
         if down:
             self.cluster.start(self.random.choice(down))
 
+    def _bounce(self) -> None:
+        leader = self.cluster.leader
+        to_leader = self.random.random() < 0.3 and leader is not None
+        self.cluster.restart(leader if to_leader and leader else self._any())
+
     def _cut(self) -> None:
         numbers = sorted(self.cluster.replicas)
-        match self.random.randrange(3):
+        match self.random.randrange(4):
             case 0:
-                self.cluster.isolate(self._any())
+                self.cluster.isolate(self.cluster.leader or self._any())
             case 1:
+                self.cluster.isolate(self._any())
+            case 2:
                 self.cluster.isolate(*(n for n in numbers if self.random.random() < 0.5))
             case _:
                 pairs = [(a, b) for a in numbers for b in numbers if a != b]
@@ -122,6 +131,16 @@ class Chaos:
         leader = self.cluster.leader
         if leader is not None:
             self.cluster.resign(leader)
+
+    def _mutiny(self) -> None:
+        """Cut off a leader that lives, let the others notice, and mend it while they vote."""
+        leader = self.cluster.leader
+        if leader is None:
+            return
+        self.cluster.isolate(leader)
+        for number in self.cluster.replicas:
+            self.cluster.say_lost(number, leader)
+        self.cluster.at(self.random.uniform(2.0, 40.0), self.cluster.heal)
 
     def _flap(self) -> None:
         self.cluster.say_flap(self._any(), self._any())

@@ -80,7 +80,7 @@ class Replica:
 class Cluster:
     """An ensemble, its network and its clock."""
 
-    def __init__(  # noqa: PLR0913 - each is another world
+    def __init__(
         self,
         count: int,
         quorums: str,
@@ -89,7 +89,6 @@ class Cluster:
         faults: Faults | None = None,
         observers: Iterable[int] = (),
         limits: Limits = SMALL,
-        splits_transactions: bool = False,
     ) -> None:
         self.random = random.Random(seed)
         self.now = 0.0
@@ -98,8 +97,6 @@ class Cluster:
         self.cut: set[tuple[int, int]] = set()
         self.trace: deque[str] = deque(maxlen=4000)
         self.limits = limits
-        self.splits_transactions = splits_transactions
-        self.checks_epoch = True
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._sequence = 0
         self._proposals = 0
@@ -192,9 +189,7 @@ class Cluster:
         self.at(duration_ms, lambda: self._wake(replica, life))
 
     def _new_disk(self) -> Disk:
-        disk = Disk(self.random.randrange(1, 1 << 62), splits_transactions=self.splits_transactions)
-        disk.checks_epoch = self.checks_epoch
-        return disk
+        return Disk(self.random.randrange(1, 1 << 62))
 
     def _start(self, replica: Replica) -> None:
         disk = replica.disk
@@ -272,6 +267,8 @@ class Cluster:
             self._work(replica, replica.node)
         except Crash:
             self.crash(replica.id)
+            if self.random.random() < 0.7:
+                self.at(self.random.uniform(0.0, 8.0), lambda: self.start(replica.id))
 
     def _work(self, replica: Replica, node: Node) -> None:
         """One turn of the loop: time, input, effects."""
@@ -430,6 +427,10 @@ class Cluster:
     def resign(self, number: int) -> None:
         """Ask a replica to hand over."""
         self._input(self.replicas[number], lambda node: node.resign())
+
+    def say_lost(self, number: int, peer: int) -> None:
+        """Tell a replica that its connection with a peer was lost."""
+        self._say_connection(number, peer, is_made=False)
 
     def say_flap(self, number: int, peer: int) -> None:
         """Tell a replica that its connection with a peer was lost and made again."""

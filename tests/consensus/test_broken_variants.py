@@ -1,0 +1,162 @@
+"""Known bugs put back in: the ordinary checkers must find each on ordinary seeds."""
+
+from collections.abc import Callable
+
+import attrs
+import pytest
+
+from coord.consensus import checks
+from coord.consensus.effects import Effects, Persist
+from coord.consensus.journal import Journal
+from coord.consensus.leader import Leader
+from coord.consensus.membership import Membership
+from coord.consensus.messages import Ack, Promise
+from coord.consensus.node import Node
+from coord.consensus.progress import Progress
+from coord.quorums import Counting
+from tests.consensus.chaos import build, demand_progress
+from tests.consensus.cluster import Cluster
+from tests.consensus.disk import Disk, Violation
+
+SEEDS_MAX = 150
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def _counting(membership: Membership) -> Counting:
+    system = membership.system
+    assert isinstance(system, Counting)
+    return system
+
+
+def election_quorum_one_short(patch: pytest.MonkeyPatch) -> None:
+    def suffices(membership: Membership, replicas: set[int]) -> bool:
+        if membership.is_founding:
+            return replicas >= set(membership.voters)
+        return len(replicas & set(membership.voters)) >= _counting(membership).election - 1
+
+    patch.setattr(checks, "promise_suffices", suffices)
+    patch.setattr(checks, "pre_vote_suffices", suffices)
+
+
+def replication_quorum_one_short(patch: pytest.MonkeyPatch) -> None:
+    def reaches(membership: Membership, stored: dict[int, int]) -> int:
+        count = max(1, _counting(membership).replication - 1)
+        return sorted(stored.get(v, -1) for v in membership.voters)[-count]
+
+    patch.setattr(checks, "commit_reaches", reaches)
+    patch.setattr(
+        checks, "synchronisation_suffices", lambda m, stored, first: reaches(m, stored) >= first
+    )
+
+
+def promise_not_persisted(patch: pytest.MonkeyPatch) -> None:
+    kept = Disk.write
+
+    def write(disk: Disk, persist: Persist) -> None:
+        if persist.hard is not None:
+            forgetful = attrs.evolve(persist.hard, promised=persist.hard.current_epoch)
+            persist = attrs.evolve(persist, hard=forgetful)
+        kept(disk, persist)
+
+    patch.setattr(Disk, "write", write)
+
+
+def ack_before_the_sync(patch: pytest.MonkeyPatch) -> None:
+    kept = Node.take_effects
+
+    def take_effects(node: Node) -> Effects:
+        effects = kept(node)
+        late = effects.send_when_stored
+        early = tuple((peer, m) for _, peer, m in late if isinstance(m, Ack))
+        kept_back = tuple(item for item in late if not isinstance(item[2], Ack))
+        return attrs.evolve(effects, send=effects.send + early, send_when_stored=kept_back)
+
+    patch.setattr(Node, "take_effects", take_effects)
+
+
+def current_epoch_before_the_history(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Disk, "splits_transactions", True)
+
+
+def old_entries_committed_by_counting(patch: pytest.MonkeyPatch) -> None:
+    """The leader takes a promiser's old entries for acknowledgements in its own epoch."""
+    kept = Leader._take_promise
+
+    def take_promise(leader: Leader, progress: Progress, promise: Promise) -> None:
+        kept(leader, progress, promise)
+        if leader._core.membership.counts(progress.peer, promise.birth):
+            reached = max(leader._stored.get(progress.peer, -1), progress.next - 1)
+            leader._stored[progress.peer] = reached
+            leader._stored[leader._core.settings.id] = leader._journal.durable_index
+            leader._advance()
+
+    patch.setattr(Leader, "_take_promise", take_promise)
+    patch.setattr(checks, "synchronisation_suffices", lambda m, stored, first: True)
+
+
+def histories_compared_by_the_last_entry(patch: pytest.MonkeyPatch) -> None:
+    """Only a leader's first entry makes this right by chance: it is left out as well."""
+
+    def rank(journal: Journal) -> tuple[int, int]:
+        return (journal.last.epoch, journal.last.index)
+
+    patch.setattr(Journal, "rank", property(rank))
+    patch.setattr(Journal, "append_new", _without_empty_entries(Journal.append_new))
+    _trust_epochs(patch)
+
+
+def _without_empty_entries(kept: Callable[..., object]) -> Callable[..., object]:
+    def append_new(journal: Journal, kind: int, payload: bytes) -> object:
+        return kept(journal, kind, payload) if payload else None
+
+    return append_new
+
+
+def _trust_epochs(patch: pytest.MonkeyPatch) -> None:
+    """Leave it to the outcome: do not check that epoch and history are of one transaction."""
+    patch.setattr(Disk, "checks_epoch", False)
+
+
+def _trust_senders(patch: pytest.MonkeyPatch) -> None:
+    """Leave it to the outcome: do not check that what is said is durable."""
+    from tests.consensus.checkers import Checkers
+
+    patch.setattr(Checkers, "say", lambda checkers, disk, message: None)
+
+
+VARIANTS: tuple[Patch, ...] = (
+    election_quorum_one_short,
+    replication_quorum_one_short,
+    promise_not_persisted,
+    ack_before_the_sync,
+    current_epoch_before_the_history,
+    old_entries_committed_by_counting,
+    histories_compared_by_the_last_entry,
+)
+
+
+def first_violation(seeds: range) -> tuple[int, str] | None:
+    """Run seeds until the checkers find something; return the seed and what it was."""
+    for seed in seeds:
+        cluster: Cluster
+        cluster, chaos = build(seed)
+        try:
+            cluster.start()
+            cluster.run(4000.0)
+            chaos.is_on = False
+            demand_progress(cluster)
+        except Violation as violation:
+            if "no progress" not in str(violation):
+                return seed, str(violation)
+        except Exception as error:  # noqa: BLE001 - the nodes' own invariants count too
+            return seed, repr(error)
+    return None
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+def test_a_known_bug_is_found(variant: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant(monkeypatch)
+    found = first_violation(range(SEEDS_MAX))
+    print(f"found by seed and rule: {found}")
+    assert found is not None
