@@ -214,7 +214,7 @@ class Follower(Role):
         if self._core.now_ms < self.deadline_ms:
             return None
         self._leader = None
-        return self._canvass(succeeds=0)
+        return self._canvass(succeeds=0 if self._poll is None else self._poll.message.succeeds)
 
     def forgive_pause(self) -> None:
         """Read the inbox before judging the leader."""

@@ -32,9 +32,6 @@ from tests.consensus.disk import Disk, Tree, Violation
 SMALL = Limits(message=900, window=2000, tail=1200, uncommitted=6000, history=3000, apply=2000)
 """So small that every bound is met in a run of seconds."""
 
-HEARTBEAT_MS = 20
-ELECTION_MS = 150
-
 
 class Crash(Exception):  # noqa: N818 - named for what happens
     """The replica stops here and now."""
@@ -79,6 +76,9 @@ class Replica:
 
 class Cluster:
     """An ensemble, its network and its clock."""
+
+    heartbeat_ms = 20
+    election_ms = 150
 
     def __init__(
         self,
@@ -198,8 +198,8 @@ class Cluster:
             birth=disk.birth,
             members=self.members,
             quorums=self.quorums,
-            heartbeat_ms=HEARTBEAT_MS,
-            election_ms=ELECTION_MS,
+            heartbeat_ms=self.heartbeat_ms,
+            election_ms=self.election_ms,
             genesis=b"genesis",
             limits=self.limits,
         )
@@ -246,7 +246,7 @@ class Cluster:
         if replica.node is None:
             return
         until_deadline = replica.node.deadline_ms - self._clock(replica)
-        delay = max(1.0, min(HEARTBEAT_MS / 2, until_deadline))
+        delay = max(1.0, min(self.heartbeat_ms / 2, until_deadline))
         self.at(delay, lambda: self._tick_for_ever(replica, life))
 
     def _input(self, replica: Replica, verb: Callable[[Node], None]) -> None:

@@ -45,9 +45,7 @@ def test_every_election_quorum_meets_every_replication_quorum(
         assert system.meets_every_replication_quorum(chosen) == meets
 
 
-@given(
-    count=st.integers(1, 8), election=st.integers(-1, 9), replication=st.integers(-1, 9)
-)
+@given(count=st.integers(1, 8), election=st.integers(-1, 9), replication=st.integers(-1, 9))
 def test_a_pair_is_refused_exactly_when_two_quorums_miss_each_other(
     count: int, election: int, replication: int
 ) -> None:
