@@ -15,7 +15,7 @@ F5. A follower says no to a pre-vote while it hears a leader, and stands only af
 
 from coord.consensus.effects import InstalledSnapshot
 from coord.consensus.epochs import owner_of
-from coord.consensus.gathering import Gathering
+from coord.consensus.gathering import Gathering, whole_run
 from coord.consensus.invariants import require
 from coord.consensus.log import Entry
 from coord.consensus.messages import (
@@ -124,14 +124,14 @@ class Follower(Role):
 
     def _append(self, message: Propose) -> None:
         journal = self._journal
-        if message.before.index > journal.last.index:
+        last, before = journal.last, message.before
+        if before.index > last.index:
             return
-        if message.before.index >= journal.base.index:
-            require(journal.holds(message.before), "F1: logs of one epoch are prefixes of one")
-        onward = Gathering(Mark(journal.last.index, journal.last.chain))
-        onward.offer(message.before, message.entries)
-        if onward.entries:
-            journal.append(onward.entries)
+        if before.index >= journal.base.index:
+            require(journal.holds(before), "F1: logs of one epoch are prefixes of one")
+        entries = message.entries[last.index - before.index :]
+        if entries:
+            journal.append(whole_run(Mark(last.index, last.chain), entries))
 
     def _gather(self, message: Propose) -> None:
         gathering = self._gathering

@@ -349,9 +349,10 @@ class Leader(Role):
         """Send what is new to whoever has room, tell of commits, confirm reads, hand over."""
         if self._barriers.needs_round:
             self._heartbeat()
-        answered = {**self._answered, self._core.settings.id: self._round}
-        reached = checks.read_confirmation_reaches(self._core.membership, answered)
-        self._core.outbox.confirmed.extend(self._barriers.confirm(reached))
+        if self._barriers.is_waiting:
+            answered = {**self._answered, self._core.settings.id: self._round}
+            reached = checks.read_confirmation_reaches(self._core.membership, answered)
+            self._core.outbox.confirmed.extend(self._barriers.confirm(reached))
         self._replication.send()
         if self.is_resigning and self._core.now_ms >= self._resign_ms:
             self._hand_over()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from coord.consensus import checks
 from coord.consensus.candidate import Candidate
 from coord.consensus.configuration import Configuration
-from coord.consensus.effects import Effects, InstalledSnapshot
+from coord.consensus.effects import NOTHING, Effects, InstalledSnapshot
 from coord.consensus.epochs import epoch_above
 from coord.consensus.follower import Follower
 from coord.consensus.invariants import require
@@ -228,6 +228,9 @@ class Node:
         self._role.flush()
         journal, outbox = self._journal, self._outbox
         persist = journal.collect()
+        apply = self._take_committed()
+        if persist is None and not apply and self._install is None and outbox.is_empty:
+            return NOTHING
         sends = outbox.sends
         durable_sends: list[tuple[int, int, Message]] = []
         for peer, message in outbox.durable_sends:
@@ -240,7 +243,7 @@ class Node:
             send=tuple(sends),
             send_when_stored=tuple(durable_sends),
             install=self._install,
-            apply=self._take_committed(),
+            apply=apply,
             confirmed=tuple(outbox.confirmed),
             failed=tuple(outbox.failed),
             snapshots=tuple(outbox.snapshots),
