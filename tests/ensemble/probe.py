@@ -180,7 +180,8 @@ class Probe(Connection):
     def receive(self) -> Reply:
         """The next frame of any kind; a notification is kept in `events` as well."""
         payload = self.receive_frame()
-        reply = Reply(*struct.unpack_from(">iqi", payload), payload[16:])
+        xid, zxid, error = struct.unpack_from(">iqi", payload)
+        reply = Reply(xid, zxid, error, payload[16:])
         if reply.xid == frames.NOTIFICATION_XID:
             reader = Reader(reply.body)
             kind, state = reader.take("ii")

@@ -89,7 +89,7 @@ def test_04_requests_pipelined_behind_the_greeting_are_answered_behind_the_respo
         requests = [greeting(), create, read, ping]
         connection.socket.sendall(b"".join(frames.int32(len(f)) + f for f in requests))
         assert len(connection.receive_frame()) == 37
-        xids = []
+        xids: list[int] = []
         while len(xids) < 3:
             (xid, _zxid, error) = struct.unpack_from(">iqi", connection.receive_frame())
             assert error == 0
