@@ -66,9 +66,7 @@ class Calls:
             return None
         return Stat.of(reply.stat)
 
-    async def get(
-        self, path: str, *, watch: bool = False, session: Session | None = None
-    ) -> Znode:
+    async def get(self, path: str, *, watch: bool = False, session: Session | None = None) -> Znode:
         """Return a znode. A watch is set only if there is one."""
         watch = watch and self.hub.arms(path, WatcherType.DATA)
         reply = await self.read(OpCode.GET_DATA, GetDataRequest(path, watch), session)

@@ -111,7 +111,9 @@ async def connect(
     open_stream: OpenStream = trio.open_tcp_stream,
     clock: Clock = boottime,
 ) -> AsyncIterator[Client]:
-    """Open a session while a block runs: `async with connect("host:2181,host:2181/chroot") as zk:`.
+    """Keep a session while a block runs.
+
+    `async with connect("host:2181,host:2182/chroot") as zk:`
 
     Waits until there is a session, for as long as the caller's cancel scope permits. Every task of
     the client ends with the block, and the session is closed. A connection that breaks is made
@@ -124,9 +126,7 @@ async def connect(
     open_stream, clock: for other transports, and for tests.
     """
     credentials = [(scheme, c.encode() if isinstance(c, str) else c) for scheme, c in auth]
-    settings = Settings(
-        Hosts.parse(hosts), session_timeout, credentials, prove, open_stream, clock
-    )
+    settings = Settings(Hosts.parse(hosts), session_timeout, credentials, prove, open_stream, clock)
     hub = Hub()
     keeper = Keeper(settings, hub)
     error: BaseException | None = None

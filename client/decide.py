@@ -22,7 +22,13 @@ from coord.wire.errors import BadVersion, NodeExists, NoNode
 
 
 async def created(
-    calls: Calls, path: str, data: bytes, lost: ReplyLost, *, owner: Session | None, idempotent: bool
+    calls: Calls,
+    path: str,
+    data: bytes,
+    lost: ReplyLost,
+    *,
+    owner: Session | None,
+    idempotent: bool,
 ) -> tuple[str, Stat] | None:
     """Decide a create under a name of its own; `owner` is the session of an ephemeral znode."""
     await calls.sync(owner)

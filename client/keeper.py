@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import trio
 
-from client.deadline import Clock, Prove, Proofs
+from client.deadline import Clock, Proofs, Prove
 from client.errors import ClientClosed, ReplyLost
 from client.hosts import Hosts
 from client.hub import Hub

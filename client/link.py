@@ -79,11 +79,11 @@ FAILURES = (
 """What may go wrong with a connection without anybody being at fault."""
 
 
-class LinkLost(Exception):
-    """This connection is of no more use."""
+class LinkLost(Exception):  # noqa: N818  (named after what happened)
+    """The connection is of no more use."""
 
 
-class NotSent(Exception):
+class NotSent(Exception):  # noqa: N818
     """The connection broke before the request was handed to it: another one may carry it."""
 
 
@@ -166,7 +166,7 @@ class Link:
             data = await self._stream.receive_some(RECEIVE_BYTES)
             if not data:
                 raise LinkLost("the server closed the connection instead of greeting")
-            items = self._wire.receive(data)
+            items = self._wire.receive(bytes(data))
             if items:
                 response, *self._early = items
                 assert isinstance(response, ConnectResponse)
@@ -269,7 +269,7 @@ class Link:
             if not data:
                 raise LinkLost("the server closed the connection")
             self._heard_at = trio.current_time()
-            for item in self._wire.receive(data):
+            for item in self._wire.receive(bytes(data)):
                 self._take(item)
             self._on_room()
 
@@ -307,7 +307,7 @@ class Link:
             self.session.proofs.add(pending.sent_at, ordered=True)
 
     def _refused(self, reply: Reply, pending: Pending) -> None:
-        """The session has ended, or is attached elsewhere: the request was not carried out."""
+        """Give up: the session has ended or has moved, and the request was not carried out."""
         if reply.error == SessionExpired.code:
             pending.settle(reply)
             if self.session is not None and pending.opcode != OpCode.CLOSE_SESSION:

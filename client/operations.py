@@ -14,7 +14,7 @@ from client.errors import OutcomeUnknown, ReplyLost
 from client.hosts import is_path
 from client.transactions import Transaction
 from client.znodes import Stat, Znode
-from coord.wire.errors import NoNode, NotEmpty, SessionExpired
+from coord.wire.errors import NoNode, NotEmpty
 from coord.wire.numbers import AddWatchMode, CreateFlag, OpCode, WatcherType
 from coord.wire.records import Acl
 from coord.wire.requests import (
@@ -40,7 +40,7 @@ class Operations:
     # Creating and deleting.
 
     @overload
-    async def create(  # noqa: PLR0913  (kazoo's arguments)
+    async def create(
         self,
         path: str,
         value: bytes = ...,
@@ -56,7 +56,7 @@ class Operations:
     ) -> str: ...
 
     @overload
-    async def create(  # noqa: PLR0913
+    async def create(
         self,
         path: str,
         value: bytes = ...,
@@ -302,7 +302,9 @@ def _create_flag(
         return CreateFlag.CONTAINER
     if ttl is not None:
         return (
-            CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL if sequence else CreateFlag.PERSISTENT_WITH_TTL
+            CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL
+            if sequence
+            else CreateFlag.PERSISTENT_WITH_TTL
         )
     if ephemeral:
         return CreateFlag.EPHEMERAL_SEQUENTIAL if sequence else CreateFlag.EPHEMERAL

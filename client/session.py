@@ -4,7 +4,7 @@ from typing import Protocol
 
 import attrs
 
-from client.deadline import Prove, Proofs
+from client.deadline import Proofs, Prove
 
 
 class Hold(Protocol):

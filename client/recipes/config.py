@@ -14,7 +14,7 @@ from client.znodes import Stat, Znode
 Settings = TypeVar("Settings")
 
 CONVERTER = make_converter(forbid_extra_keys=True, detailed_validation=True)
-"""Turns JSON into the classes of users. A key that nobody knows is an error: it is a misspelling."""
+"""Turns JSON into the classes of users. An unknown key is an error: it may be a misspelling."""
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class ConfigWatch(Iteration["Settings | BadConfig[Settings]"], Generic[Settings]
 
     async def _next(self) -> Settings | BadConfig[Settings]:
         znode = await self._watch.__anext__()
-        problems = (f"{self._path} does not exist",)
+        problems: tuple[str, ...] = (f"{self._path} does not exist",)
         if znode is not None:
             try:
                 self._last_good = structure(self._cls, znode)

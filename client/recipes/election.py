@@ -1,4 +1,4 @@
-"""Who leads, as everybody can see it. Leading itself is a hold like a lock: `client.recipes.holds`."""
+"""Who leads, as everybody can see it. Leading is a hold, as a lock: `client.recipes.holds`."""
 
 import attrs
 

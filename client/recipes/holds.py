@@ -36,9 +36,9 @@ class Held:
     """The fencing token: greater than that of every holder before."""
     prove: Prove
     """Which replies prove it."""
-    _place: Place
-    _calls: Calls
-    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _place: Place = attrs.field(repr=False)
+    _calls: Calls = attrs.field(repr=False)
+    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False, repr=False)
     _reason: str | None = attrs.field(default=None, init=False)
 
     def guard(self) -> Guard:
@@ -93,9 +93,9 @@ async def hold(
         queue.calls.keeper.hold(held, place.session)
         nursery.start_soon(_watch_own_znode, held, place, queue.calls, watching)
         try:
-            with held._scope:  # noqa: SLF001  (opened here only)
+            with held._scope:
                 yield held
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001  (it is raised again when all is known)
             error = raised
         if held.seconds_left() <= 0:
             held.lose("its proof is too old")

@@ -125,9 +125,7 @@ class Queue:
                 raise
             return place
 
-    async def contenders(
-        self, session: Session | None = None, *, watch: bool = False
-    ) -> list[str]:
+    async def contenders(self, session: Session | None = None, *, watch: bool = False) -> list[str]:
         """Return the names of all contenders, the first one first."""
         while True:
             try:
