@@ -132,18 +132,32 @@ async def connect(
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(keeper.run)
+            background = await nursery.start(_background, keeper)
             try:
                 await keeper.attached()
-                yield Client(Calls(keeper, hub), nursery)
+                yield Client(Calls(keeper, hub), background)
             except BaseException as raised:
                 error = raised
                 raise
             finally:
                 await keeper.close()
-                nursery.cancel_scope.cancel()
+                background.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         if error is None or group.exceptions != (error,):
             raise
     if error is not None:
         raise error  # as the body raised it: the nursery is nobody's business
+
+
+async def _background(
+    keeper: Keeper, task_status: trio.TaskStatus[trio.Nursery] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Run the tasks of a client, until `connect` cancels them at the very end.
+
+    A cancellation from outside reaches the body first: locks are released, and the session is
+    closed, over the connection these tasks keep. All of that is limited in time.
+    """
+    with trio.CancelScope(shield=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keeper.run)
+            task_status.started(nursery)

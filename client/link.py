@@ -325,11 +325,12 @@ class Link:
         assert self.session is not None
         while True:
             timeout = self.session.timeout
+            almost = timeout / 100
             await trio.sleep(timeout / 6)
             now = trio.current_time()
-            if now - self._heard_at > timeout * 2 / 3 or self._is_overdue(timeout / 3):
+            silent_for = now - self._heard_at
+            if silent_for > timeout * 2 / 3 - almost or self._is_overdue(timeout / 3 - almost):
                 raise LinkLost("the server has fallen silent")
-            almost = timeout / 100
             if any(hold.prove == "sync" for hold in self.session.holds):
                 if now - self._synced_at >= timeout / 6 - almost:
                     self.post(OpCode.SYNC, SyncRequest("/"))

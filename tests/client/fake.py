@@ -7,6 +7,7 @@ out by `tests.client.tree`; here are the connections, the sessions and the misha
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import attrs
 import trio
@@ -40,6 +41,7 @@ class Connection(Watching):
     identities: list[tuple[str, str]] = attrs.field(factory=lambda: [("ip", "127.0.0.1")])
     outbox: list[bytes] = attrs.field(factory=list)
     wake: trio.Event = attrs.field(factory=trio.Event)
+    is_ending: bool = False
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
     def send(self, frame: bytes) -> None:
@@ -50,7 +52,8 @@ class Connection(Watching):
         self.send(encode_notification(event, path.encode(), zxid))
 
     async def write(self) -> None:
-        while True:
+        """Send what there is, until everything is sent and no more will come."""
+        while self.outbox or not self.is_ending:
             await self.wake.wait()
             self.wake = trio.Event()
             data, self.outbox = b"".join(self.outbox), []
@@ -123,8 +126,8 @@ class FakeEnsemble:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(connection.write)
                     await self._read(connection)
-                    await trio.lowlevel.checkpoint()
-                    nursery.cancel_scope.cancel()
+                    connection.is_ending = True
+                    connection.wake.set()
         except* (trio.BrokenResourceError, trio.ClosedResourceError, FrameError):
             pass
         finally:
@@ -231,8 +234,11 @@ class FakeEnsemble:
             await trio.sleep(left)
 
 
+Fake = TypeVar("Fake", bound=FakeEnsemble)
+
+
 @asynccontextmanager
-async def fake_ensemble() -> AsyncIterator[FakeEnsemble]:
+async def fake_ensemble(cls: type[Fake]) -> AsyncIterator[Fake]:
     async with trio.open_nursery() as nursery:
-        yield FakeEnsemble(nursery)
+        yield cls(nursery)
         nursery.cancel_scope.cancel()
