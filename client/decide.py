@@ -18,7 +18,7 @@ from client.calls import Calls
 from client.errors import OutcomeUnknown, ReplyLost
 from client.session import Session
 from client.znodes import Stat
-from coord.wire.errors import BadVersion, NodeExists, NoNode
+from coord.wire.errors import BadVersion, NoAuth, NodeExists, NoNode
 
 
 async def created(
@@ -34,6 +34,8 @@ async def created(
     await calls.sync(owner)
     try:
         found, stat = await calls.get(path, session=owner)
+    except NoAuth:
+        raise OutcomeUnknown("create", path) from lost
     except NoNode:
         parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
         if idempotent or (parent is not None and parent.pzxid <= lost.zxid):
@@ -67,6 +69,8 @@ async def replaced(
     await calls.sync()
     try:
         found, stat = await calls.get(path)
+    except NoAuth:
+        raise OutcomeUnknown("set", path) from lost
     except NoNode:
         if idempotent:
             return None

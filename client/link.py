@@ -110,6 +110,11 @@ class Pending:
         assert self._outcome is not None
         return self._outcome
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is a reply, or will be none."""
+        return self._outcome is not None
+
     def settle(self, outcome: Reply | Exception) -> None:
         """Give it a reply, or the reason why there will be none."""
         self._outcome = outcome
@@ -320,9 +325,10 @@ class Link:
         """Ask for proofs of life often enough, and give up on a server that gives none.
 
         A third of the timeout without proof asks for one, another third without an answer leaves
-        the last for finding a better server.
+        the last for finding a better server. Where only sync proves, both are halved.
         """
         assert self.session is not None
+        asked: Pending | None = None
         while True:
             timeout = self.session.timeout
             almost = timeout / 100
@@ -332,8 +338,10 @@ class Link:
             if silent_for > timeout * 2 / 3 - almost or self._is_overdue(timeout / 3 - almost):
                 raise LinkLost("the server has fallen silent")
             if any(hold.prove == "sync" for hold in self.session.holds):
+                if asked is not None and not asked.is_settled:
+                    raise LinkLost("the server has no word from its leader")
                 if now - self._synced_at >= timeout / 6 - almost:
-                    self.post(OpCode.SYNC, SyncRequest("/"))
+                    asked = self.post(OpCode.SYNC, SyncRequest("/"))
             elif now - self._pinged_at >= timeout / 3 - almost:
                 self.post_ping()
 

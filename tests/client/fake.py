@@ -5,7 +5,7 @@ out by `tests.client.tree`; here are the connections, the sessions and the misha
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import trio.testing
 
 from coord import jute
 from coord.wire.connection import ServerConnection
-from coord.wire.errors import ZooKeeperError
+from coord.wire.errors import AuthFailed, SessionExpired, ZooKeeperError
 from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.numbers import OpCode, Xid
 from coord.wire.opcodes import EXCHANGES
@@ -91,9 +91,28 @@ class FakeEnsemble:
         """Break the connection instead of carrying out the next such request."""
         self._mishaps.append((opcode, "request", then))
 
+    def defer_request(self, opcode: OpCode) -> None:
+        """Break the connection at the next such request; carry it out before the next sync.
+
+        So it goes with a request that its server has passed on to a slow leader.
+        """
+        self._mishaps.append((opcode, "defer", None))
+
     def before(self, opcode: OpCode, then: Callable[[], None]) -> None:
         """Call `then` before the next such request is carried out."""
         self._mishaps.append((opcode, "before", then))
+
+    def refuse_next(self, opcode: OpCode, error: int) -> None:
+        """Answer the next such request with an error."""
+        self._mishaps.append((opcode, str(error), None))
+
+    def forget_mishaps(self) -> None:
+        """Take back what was asked for and has not come."""
+        self._mishaps.clear()
+
+    def start_soon(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run something beside the servers."""
+        self._nursery.start_soon(work)
 
     def cut(self) -> None:
         """Break all connections."""
@@ -189,16 +208,27 @@ class FakeEnsemble:
             then()
         if mishap == "request":
             return False
-        gone = session.id not in self.sessions and opcode != OpCode.PING
-        answer = Answer(error=-112) if gone else self._answer(connection, opcode, frame[8:])
+        if mishap == "defer":
+            self.before(OpCode.SYNC, lambda: self._carry_out(connection, opcode, frame[8:]))
+            return False
+        if session.id not in self.sessions and opcode != OpCode.PING:
+            answer = Answer(error=SessionExpired.code)
+        elif mishap.startswith("-"):
+            answer = Answer(error=int(mishap))
+        else:
+            answer = self._answer(connection, opcode, frame[8:])
         if mishap == "reply":
             if then is not None:
                 then()
             return False
         zxid = self.tree.zxid if xid != Xid.AUTH else 0
         connection.send(encode_reply(xid, zxid, answer.error, answer.body))
-        # -112: the session has gone; -115: the credential was refused.
-        return answer.error not in (-112, -115) and opcode != OpCode.CLOSE_SESSION
+        ends = (SessionExpired.code, AuthFailed.code)
+        return answer.error not in ends and opcode != OpCode.CLOSE_SESSION
+
+    def _carry_out(self, connection: Connection, opcode: OpCode, body: bytes) -> None:
+        if connection.session is not None and connection.session.id in self.sessions:
+            self._answer(connection, opcode, body)
 
     def _answer(self, connection: Connection, opcode: OpCode, body: bytes) -> Answer:
         session = connection.session
@@ -210,7 +240,7 @@ class FakeEnsemble:
         request = jute.decode(EXCHANGES[opcode][0], body)[0]
         if opcode == OpCode.AUTH:
             if request.scheme != "digest":
-                return Answer(error=-115)
+                return Answer(error=AuthFailed.code)
             connection.identities.append(("digest", request.auth.decode()))
             return Answer()
         try:
