@@ -172,10 +172,10 @@ class FakeEnsemble:
     def _greet(self, connection: Connection, wire: ServerConnection, hello: ConnectRequest) -> bool:
         self.requests[OpCode.CREATE_SESSION] += 1
         session = self.sessions.get(hello.session_id)
-        if hello.session_id and not self.greet_with_new_session:
-            if session is None or session.password != hello.password:
-                connection.send(wire.refuse())
-                return False
+        is_good = session is not None and session.password == hello.password
+        if hello.session_id and not is_good and not self.greet_with_new_session:
+            connection.send(wire.refuse())
+            return False
         if session is None or self.greet_with_new_session:
             number = self._next_session
             self._next_session += 1

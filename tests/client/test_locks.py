@@ -1,5 +1,7 @@
 """Locks as scopes: order, tokens, loss, release. `test_cancellation.py` cancels everywhere."""
 
+# ruff: noqa: PT012  (what raises is the whole block)
+
 import pytest
 import trio
 from trio.testing import Sequencer, wait_all_tasks_blocked
@@ -146,6 +148,17 @@ async def test_a_strict_lock_is_renewed_by_sync(autojump_clock, fake, zk):
     assert fake.requests[OpCode.SYNC] >= 50
 
 
+async def test_a_long_wait_does_not_spoil_the_hold(autojump_clock, fake, zk):
+    async with fake.connect() as other, trio.open_nursery() as nursery, other.lock("/x"):
+
+        async def wait_for_it() -> None:
+            async with zk.lock("/x") as held:
+                assert held.seconds_left() > 5
+
+        nursery.start_soon(wait_for_it)
+        await trio.sleep(100)
+
+
 async def test_a_short_disconnection_does_not_end_a_hold(autojump_clock, fake, zk):
     async with zk.lock("/x") as held:
         fake.down = {-1}
@@ -247,9 +260,8 @@ async def test_who_waits_through_an_expiry_joins_again_at_the_end(autojump_clock
         sequence = Sequencer()
 
         async def wait_for_it() -> None:
-            async with zk.lock("/x"):
-                async with sequence(1):
-                    held_by.append(fake.tree.nodes[f"/x/{fake.tree.names('/x')[0]}"].owner)
+            async with zk.lock("/x"), sequence(1):
+                held_by.append(fake.tree.nodes[f"/x/{fake.tree.names('/x')[0]}"].owner)
 
         held_by: list[int] = []
         async with other.lock("/x"):
