@@ -48,7 +48,7 @@ class Address:
         return f"{host}:{self.port}"
 
 
-def _between(low: int, high: int) -> Any:  # noqa: ANN401 - attrs' own type of a validator is generic
+def _between(low: int, high: int) -> Any:
     def check(_instance: object, attribute: "attrs.Attribute[int]", value: int) -> None:
         if not low <= value <= high:
             raise ValueError(f"{attribute.name} = {value} is not between {low} and {high}")
@@ -163,7 +163,8 @@ def structure(raw: dict[str, Any]) -> Config:
     try:
         config = _converter().structure(raw, Config)
     except cattrs.BaseValidationError as error:
-        raise ConfigError(list(_faults(error, ""))) from None
+        ranges = [*_out_of_range(raw, Config, ""), *_replicas_out_of_range(raw)]
+        raise ConfigError(list(dict.fromkeys([*_faults(error, ""), *ranges]))) from None
     except (ValueError, TypeError) as error:
         raise ConfigError([str(error)]) from None
     faults = list(_contradictions(config))
@@ -209,6 +210,24 @@ def _faults(error: BaseException, where: str) -> Iterator[str]:
         yield f"{where.rstrip('. ')}: is missing"
     else:
         yield f"{where.rstrip('. ')}: {error}" if where else str(error)
+
+
+def _out_of_range(raw: dict[str, Any], record: type, where: str) -> Iterator[str]:
+    """What the fields' own checks say; cattrs makes no object, so runs none, if a type is wrong."""
+    for attribute in attrs.fields(record):
+        value = raw.get(attribute.name)
+        if attribute.validator is not None and isinstance(value, attribute.type or object):
+            try:
+                attribute.validator(None, attribute, value)
+            except ValueError as error:
+                yield f"{where}{error}"
+
+
+def _replicas_out_of_range(raw: dict[str, Any]) -> Iterator[str]:
+    replicas = raw.get("replicas")
+    for place, replica in enumerate(replicas if isinstance(replicas, list) else []):
+        if isinstance(replica, dict):
+            yield from _out_of_range(replica, ReplicaConfig, f"replicas.[{place}]: ")
 
 
 def _place(error: BaseException) -> str:

@@ -23,7 +23,7 @@ def serve(config: Path) -> None:
         for fault in error.faults:
             print(f"coord: {config}: {fault}", file=sys.stderr)
         sys.exit(2)
-    from coord.server import StartError, StopError, run  # noqa: PLC0415 - starts fast when refused
+    from coord.server import StartError, StopError, run
 
     try:
         trio.run(run, loaded)

@@ -19,7 +19,7 @@ class Barriers:
         self._confirmed: list[tuple[int, list[tuple[Any, bytes]]]] = []
         self.sent_ms = 0
 
-    def add(self, slot: Any, body: bytes) -> None:  # noqa: ANN401 - opaque to this class
+    def add(self, slot: Any, body: bytes) -> None:
         """A client asks; `slot` and `body` come back from `passed`."""
         self._waiting.append((slot, body))
 

@@ -18,7 +18,7 @@ from coord import jute
 from coord.operations.authentication import authenticate
 from coord.operations.batch import encode_operation, operation_head
 from coord.operations.internal import Attach, Attached, Internal
-from coord.operations.machine import Caller, StateMachine
+from coord.operations.machine import StateMachine
 from coord.operations.table import REPLICATED
 from coord.replica.barriers import Barriers
 from coord.replica.connections import Connection, Slot
@@ -26,20 +26,15 @@ from coord.replica.leases import Lease
 from coord.replica.origin import Origin
 from coord.state.permissions import may_read
 from coord.state.watches import WatchTable
-from coord.wire.connection import Command, ConnectEvent
+from coord.wire.connection import Command
 from coord.wire.errors import ZooKeeperError
-from coord.wire.frames import FrameError
+from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.opcodes import OpCode
-from coord.wire.records import ConnectResponse
+from coord.wire.records import ConnectRequest, ConnectResponse
 from coord.wire.requests import AuthRequest
 
-REPLY: Final = Struct(">iiqi")
-"""Length of what follows, xid, zxid, error."""
 REQUEST: Final = Struct(">ii")
 """xid, op code."""
-EVENT: Final = Struct(">iiqiiii")
-"""A whole notification up to the length of its path."""
-SYNC_CONNECTED: Final = 3
 PENDING_BYTES_MAX: Final = 64 << 20
 """Bytes of writes that wait to be applied, over all clients of a replica; beyond it, clients with
 writes of their own in flight are not read from. Sixteen of the largest batches."""
@@ -83,7 +78,7 @@ class Clients:
         self.touched: set[int] = set()
         """Sessions heard since the last report."""
         self.paused: set[Connection] = set()
-        self.ahead: list[tuple[Connection, ConnectEvent]] = []
+        self.ahead: list[tuple[Connection, ConnectRequest]] = []
         self.commands: list[tuple[Connection, str]] = []
         """Four-letter words to answer; filled here, emptied by the replica."""
         self.received_count = 0
@@ -123,7 +118,7 @@ class Clients:
                 self._request(connection, event)
             elif isinstance(event, Command):
                 self.commands.append((connection, event.word))
-            elif isinstance(event, ConnectEvent):
+            elif isinstance(event, ConnectRequest):
                 self._connect(connection, event)
         if connection.over_budget or (
             connection.queue and self.origin.pending_bytes > PENDING_BYTES_MAX
@@ -153,7 +148,7 @@ class Clients:
             self._write(connection, xid, opcode, frame)
         elif opcode == PING:
             if self.lease.holds(self.now_ms):
-                connection.write(REPLY.pack(16, xid, self.machine.zxid, 0))
+                connection.write(encode_reply(xid, self.machine.zxid, 0))
         elif opcode == AUTH:
             self._authenticate(connection, xid, frame)
         elif opcode == SYNC:
@@ -173,16 +168,16 @@ class Clients:
             self._reply_error(connection, xid, opcode, error.code)
             return
         connection.sent_count += 1
-        connection.write(REPLY.pack(16 + len(body), xid, self.machine.zxid, 0) + body)
+        connection.write(encode_reply(xid, self.machine.zxid, 0, body))
 
     def _reply_error(self, connection: Connection, xid: int, opcode: int, code: int) -> None:
         connection.sent_count += 1
         if code == UNIMPLEMENTED and not self.machine.knows(opcode):
-            connection.write(REPLY.pack(16, xid, -1, code))
+            connection.write(encode_reply(xid, -1, code))
             connection.ending = True
             connection.finish()
             return
-        connection.write(REPLY.pack(16, xid, self.machine.zxid, code))
+        connection.write(encode_reply(xid, self.machine.zxid, code))
 
     def _write(self, connection: Connection, xid: int, opcode: int, frame: bytes) -> None:
         size = len(frame)
@@ -193,7 +188,7 @@ class Clients:
             if not connection.queue:
                 self._reply_error(connection, xid, opcode, error.code)
                 return
-            slot.reply = REPLY.pack(16, xid, self.machine.zxid, error.code)
+            slot.reply = encode_reply(xid, self.machine.zxid, error.code)
             connection.queue.append(slot)
             connection.queue_bytes += size
             return
@@ -208,7 +203,7 @@ class Clients:
         try:
             body = self.machine.answer(connection.caller, SYNC, frame)
         except ZooKeeperError as error:
-            slot.reply = REPLY.pack(16, xid, self.machine.zxid, error.code)
+            slot.reply = encode_reply(xid, self.machine.zxid, error.code)
         connection.queue.append(slot)
         connection.queue_bytes += slot.size
         if slot.reply is None:
@@ -221,10 +216,10 @@ class Clients:
             request = jute.decode(AuthRequest, frame, 8)[0]
             identity = authenticate(request.scheme, request.auth, self.machine.settings)
         except jute.DecodeError:
-            connection.write(REPLY.pack(16, xid, 0, MARSHALLING_ERROR))
+            connection.write(encode_reply(xid, 0, MARSHALLING_ERROR))
             return
         except ZooKeeperError as error:
-            connection.write(REPLY.pack(16, xid, 0, error.code))
+            connection.write(encode_reply(xid, 0, error.code))
             connection.ending = True
             connection.finish()
             return
@@ -233,23 +228,20 @@ class Clients:
         connection.head = operation_head(
             connection.session_id, connection.attachment, connection.caller.identities
         )
-        connection.write(REPLY.pack(16, xid, 0, 0))
+        connection.write(encode_reply(xid, 0, 0))
 
     # ------------------------------------------------------------------------------- sessions
 
-    def _connect(self, connection: Connection, event: ConnectEvent) -> None:
-        if event.request.last_zxid_seen > self.machine.zxid:
-            self.ahead.append((connection, event))
+    def _connect(self, connection: Connection, request: ConnectRequest) -> None:
+        if request.last_zxid_seen > self.machine.zxid:
+            self.ahead.append((connection, request))
             return
-        self._attach(connection, event)
+        self._attach(connection, request)
 
-    def _attach(self, connection: Connection, event: ConnectEvent) -> None:
+    def _attach(self, connection: Connection, request: ConnectRequest) -> None:
         """Ask for the session, new or resumed; the answer goes out when it is applied (rule 3)."""
-        request = event.request
         least_ms, greatest_ms = self.timeouts_ms
-        connection.timeout_ms = min(max(request.timeout, least_ms), greatest_ms)
-        connection.has_read_only = event.has_read_only
-        connection.zxid_seen = request.last_zxid_seen
+        connection.timeout_ms = min(max(request.timeout_ms, least_ms), greatest_ms)
         body = Attach(request.session_id, request.password, connection.timeout_ms)
         slot = Slot(connection, 0, ATTACH, self.now_ms, 0)
         connection.queue.append(slot)
@@ -276,7 +268,7 @@ class Clients:
         self.touched.add(session.session_id)
         response = ConnectResponse(
             protocol_version=0,
-            timeout=session.timeout_ms,
+            timeout_ms=session.timeout_ms,
             session_id=session.session_id,
             password=session.password,
             read_only=False,
@@ -287,15 +279,15 @@ class Clients:
     def tick(self) -> None:
         """Time has passed: clients that are ahead, and connections without a lease."""
         waiting, self.ahead = self.ahead, []
-        for connection, event in waiting:
+        for connection, request in waiting:
             if connection.closed:
                 continue
-            if event.request.last_zxid_seen <= self.machine.zxid:
-                self._attach(connection, event)
+            if request.last_zxid_seen <= self.machine.zxid:
+                self._attach(connection, request)
             elif self.now_ms - connection.opened_ms > AHEAD_WAIT_MS:
                 connection.abort()
             else:
-                self.ahead.append((connection, event))
+                self.ahead.append((connection, request))
         held = self.lease.holds(self.now_ms)
         for connection in list(self.connections):
             if held:
@@ -320,7 +312,7 @@ class Clients:
         for watcher in self.watches.trigger(event, path):
             if may_read(acl, watcher.caller.identities):
                 if frame is None:
-                    frame = notification(event, path, zxid)
+                    frame = encode_notification(event, path, zxid)
                 watcher.write(frame)
 
     def ended(self, session_id: int) -> None:
@@ -358,7 +350,7 @@ class Clients:
             connection.ending = True
             connection.abort()
             return
-        slot.reply = REPLY.pack(16 + len(body), slot.xid, zxid, error) + body
+        slot.reply = encode_reply(slot.xid, zxid, error, body)
         self._measure(self.now_ms - slot.since_ms)
         if connection.queue[0] is slot:
             self._drain(connection)
@@ -368,7 +360,7 @@ class Clients:
         connection = slot.connection
         if connection.closed or connection.close_when_sent:
             return
-        slot.reply = REPLY.pack(16 + len(body), slot.xid, self.machine.zxid, 0) + body
+        slot.reply = encode_reply(slot.xid, self.machine.zxid, 0, body)
         if connection.queue[0] is slot:
             self._drain(connection)
 
@@ -397,13 +389,3 @@ class Clients:
         least_sum_greatest[3] += 1
         if latency_ms > least_sum_greatest[2]:
             least_sum_greatest[2] = latency_ms
-
-
-def notification(event: int, path: bytes, zxid: int) -> bytes:
-    """A watch event as a whole frame."""
-    return EVENT.pack(28 + len(path), -1, zxid, 0, event, SYNC_CONNECTED, len(path)) + path
-
-
-def new_caller(connection_identities: tuple[object, ...]) -> Caller:
-    """A caller with the identities that a connection has from the start."""
-    return Caller(identities=connection_identities)

@@ -57,7 +57,6 @@ class Connection:
         "closed",
         "dirty",
         "ending",
-        "has_read_only",
         "head",
         "last_operation",
         "lease_lost_ms",
@@ -73,7 +72,6 @@ class Connection:
         "session_id",
         "timeout_ms",
         "transport",
-        "zxid_seen",
     )
 
     def __init__(self, transport: Transport, address: str, caller: Caller, now_ms: int) -> None:
@@ -101,8 +99,6 @@ class Connection:
         self.timeout_ms = 0
         self.head = b""
         """Start of every operation of this connection: session, attachment, identities."""
-        self.has_read_only = False
-        self.zxid_seen = 0
         self.lease_lost_ms = -1
         """When this replica lost its lease while the connection was open; -1: it holds."""
         self.opened_ms = now_ms

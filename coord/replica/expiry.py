@@ -6,8 +6,8 @@ T is a session's timeout, L half a tick.
    sent T or more after the report that showed it last, shows it no more. Both times are the home's
    own clock, so no two clocks are compared.
 2. When the home has been silent for T + L, its sessions are overdue.
-3. A new leader knows no homes: a session that nobody reports is overdue T + 2L after it began to lead.
-4. A leader that was away (paused) lets all silences begin anew: what arrived meanwhile is unread.
+3. A new leader knows no homes: a session that nobody reports is overdue T + 2L after it began.
+4. A leader that was away (paused) lets all silences begin anew: what came meanwhile is unread.
 """
 
 import heapq
@@ -72,7 +72,7 @@ class Expiry:
                 watched.heard_ms = now_ms
 
     def restarted(self, home: int) -> None:
-        """The replica's process began anew: its clock has, too; only silence counts until it reports."""
+        """A replica's link is new: its clock may be, too, so only silence counts until it reports."""
         self._homes.pop(home, None)
         for watched in self._sessions.values():
             if watched.home == home:

@@ -79,7 +79,7 @@ class Links:
         """Somebody has opened a link to this side."""
         return Link(transport, 0)
 
-    def greeted(self, link: Link, message: Any) -> Link | None:  # noqa: ANN401 - any first message
+    def greeted(self, link: Link, message: Any) -> Link | None:
         """Judge the first message of a link.
 
         Returns the link when it has become ready (replacing an older one to the same peer, which

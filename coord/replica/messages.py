@@ -82,7 +82,7 @@ class Echo:
 
 @attrs.frozen
 class BarrierRequest:
-    """Replica to leader: up to where must I have applied to read what was acknowledged before?"""
+    """Replica to leader: where must I be to read all that was acknowledged before this."""
 
     TAG = 133
     token: jute.Long
@@ -160,7 +160,7 @@ _OWN: tuple[type, ...] = (
 _BY_TAG: dict[int, type] = {record.TAG: record for record in _OWN}  # type: ignore[attr-defined]
 
 
-def encode(message: Any) -> bytes:  # noqa: ANN401 - any record of the tables above or of consensus
+def encode(message: Any) -> bytes:
     """Write a message as a tag byte and its body."""
     tag = type(message).TAG
     if tag < 128:
@@ -168,7 +168,7 @@ def encode(message: Any) -> bytes:  # noqa: ANN401 - any record of the tables ab
     return bytes((tag,)) + jute.encode(message)
 
 
-def decode(frame: bytes) -> Any:  # noqa: ANN401 - as above
+def decode(frame: bytes) -> Any:
     """Read a message; raises PeerMessageError."""
     if not frame:
         raise PeerMessageError("an empty frame is no message")

@@ -39,14 +39,14 @@ class Origin:
         """The number of the oldest write that is not applied yet."""
         return self.next_number - len(self.pending)
 
-    def add(self, operation: bytes, slot: Any) -> None:  # noqa: ANN401 - opaque to this class
+    def add(self, operation: bytes, slot: Any) -> None:
         """Take a write; `slot` comes back from `settle`."""
         self.pending.append((operation, slot))
         self.pending_bytes += len(operation)
         self.next_number += 1
         self._unsent += 1
 
-    def settle(self, number: int) -> Any:  # noqa: ANN401
+    def settle(self, number: int) -> Any:
         """The write with this number was applied: forget it and return its slot."""
         assert number == self.first_pending, "writes of one origin are applied in order"
         operation, slot = self.pending.popleft()
@@ -76,4 +76,6 @@ class Origin:
                 break
             operations.append(operation)
         self._unsent -= len(operations)
-        return encode_bundle(self.replica, self.start, self.next_number - len(self.pending) + begin, operations)
+        return encode_bundle(
+            self.replica, self.start, self.next_number - len(self.pending) + begin, operations
+        )

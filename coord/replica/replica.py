@@ -216,19 +216,7 @@ class Replica:
 
     def _carry_out(self, effects: Effects) -> None:
         """Do what the node asks, in the order that `consensus.effects` fixes."""
-        last_message: object = None
-        frame = b""
-        for peer, message in effects.send:
-            if message is not last_message:
-                last_message, frame = message, encode(message)
-            self.links.send(peer, frame)
-        for number, peer, message in effects.send_when_stored:
-            if message is not last_message:
-                last_message, frame = message, encode(message)
-            if number <= self._stored:
-                self.links.send(peer, frame)
-            else:
-                self._held.append((number, peer, frame))
+        self._send(effects)
         if effects.persist:
             self.outside.persist(effects.persist)
         if effects.install is not None:
@@ -244,6 +232,22 @@ class Replica:
         if effects.apply or effects.confirmed:
             for slot, body in self.clients.barriers.passed(self.applied_index):
                 self.clients.barrier_passed(slot, body)
+
+    def _send(self, effects: Effects) -> None:
+        """Send what may go; one message to several peers is encoded once."""
+        last_message: object = None
+        frame = b""
+        for peer, message in effects.send:
+            if message is not last_message:
+                last_message, frame = message, encode(message)
+            self.links.send(peer, frame)
+        for number, peer, message in effects.send_when_stored:
+            if message is not last_message:
+                last_message, frame = message, encode(message)
+            if number <= self._stored:
+                self.links.send(peer, frame)
+            else:
+                self._held.append((number, peer, frame))
 
     def _apply(self, entry: Entry) -> None:
         assert entry.index == self.applied_index + 1, "entries are applied in order, each once"
@@ -432,5 +436,3 @@ def _barrier_token(peer: int, number: int) -> int:
 
 def _signed(digest: int) -> int:
     return digest - (1 << 64) if digest >> 63 else digest
-
-

@@ -77,7 +77,7 @@ class ClientSocket:
             self._close()
             return
         connection.outbox_bytes = self._outgoing.unsent_bytes
-        if connection.close_when_sent and empty or connection.outbox_bytes > OUTBOX_BYTES_MAX:
+        if (connection.close_when_sent and empty) or connection.outbox_bytes > OUTBOX_BYTES_MAX:
             self._close()
             return
         wanted = (0 if connection.paused else READ) | (0 if empty else WRITE)
@@ -110,7 +110,7 @@ class Listener:
             except OSError:
                 # Nobody waits any more, or no descriptor is left: the backlog keeps them.
                 return
-            accepted.setblocking(False)
+            accepted.settimeout(0)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._admit(accepted, _text(address))
 

@@ -1,4 +1,4 @@
-"""Sockets between replicas: frames of a 4-byte length and a message; dialling and dialling again."""
+"""Sockets between replicas: frames of a 4-byte length and a message; dialling, again and again."""
 
 import select
 import socket
@@ -148,6 +148,6 @@ async def _connect(host: str, port: int) -> socket.socket | None:
         return None
     descriptor = stream.socket.detach()
     connected = socket.socket(fileno=descriptor)
-    connected.setblocking(False)
+    connected.settimeout(0)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected

@@ -1,0 +1,99 @@
+"""Gathers a replica's `Status`; the only place that looks into all its parts at once."""
+
+from coord.consensus.configuration import Configuration
+from coord.replica.replica import Replica
+from coord.replica.status import ConnectionStatus, Status
+
+
+def survey(
+    replica: Replica,
+    settings: tuple[tuple[str, str], ...],
+    environment: tuple[tuple[str, str], ...],
+    started_ms: int,
+    log_syncs: int,
+    warnings: tuple[str, ...],
+) -> Status:
+    """Describe a replica as it is now."""
+    node, clients, machine = replica.node, replica.clients, replica.machine
+    leads = node.established and node.leader == replica.id
+    serving = clients.lease.holds(replica.now_ms)
+    least, total, greatest, count = clients.latency_ms
+    watchers, paths, watches = clients.watches.counts()
+    configuration = node.configuration
+    return Status(
+        replica_id=replica.id,
+        mode=_mode(replica, leads=leads),
+        serving=serving,
+        epoch=node.epoch,
+        leader=node.leader or 0,
+        zxid=machine.zxid,
+        commit_index=node.commit_index,
+        applied_index=replica.applied_index,
+        last_index=node.last_index,
+        digest=machine.digest,
+        ensemble=configuration.ensemble if configuration is not None else 0,
+        quorums=configuration.quorums if configuration is not None else "",
+        missing=_missing(replica, configuration),
+        warnings=warnings,
+        connections=tuple(
+            ConnectionStatus(
+                address=connection.address,
+                queued=len(connection.queue),
+                received=connection.received_count,
+                sent=connection.sent_count,
+                session_id=connection.session_id,
+                timeout_ms=connection.timeout_ms,
+                last_opcode=connection.last_operation,
+            )
+            for connection in clients.connections
+        ),
+        sessions=tuple((item.session_id, item.timeout_ms) for item in machine.sessions()),
+        ephemerals=tuple(
+            (session, tuple(path.decode() for path in paths))
+            for session, paths in machine.ephemerals()
+        ),
+        watchers=watchers,
+        watched_paths=paths,
+        watches=watches,
+        node_count=machine.node_count,
+        data_bytes=machine.data_bytes,
+        outstanding=len(clients.origin.pending),
+        received=clients.received_count,
+        sent=clients.sent_count,
+        latency_ms=(least, total / count if count else 0.0, greatest),
+        uptime_ms=replica.now_ms - started_ms,
+        log_syncs=log_syncs,
+        peers=tuple((item.id, item.match_index, item.synced) for item in node.peers())
+        if leads
+        else (),
+        majority_lag=node.majority_lag if leads else 0,
+        settings=settings,
+        environment=environment,
+    )
+
+
+def _mode(replica: Replica, *, leads: bool) -> str:
+    node = replica.node
+    if not node.established:
+        return "looking"
+    if leads:
+        return "standalone" if len(node.members) == 1 else "leader"
+    return "follower" if node.is_voter else "observer"
+
+
+def _missing(replica: Replica, configuration: Configuration | None) -> str:
+    """Which quorum the replicas that this one reaches cannot make up, in words."""
+    if configuration is None:
+        return (
+            "" if replica.node.established else "the ensemble is not founded: it needs all voters"
+        )
+    reached = {replica.id, *replica.links.ready}
+    system = configuration.system()
+    lacks = []
+    if fault := system.missing_for_replication(reached):
+        lacks.append(f"no replication quorum, so nothing is committed: {fault}")
+    if fault := system.missing_for_election(reached):
+        leads = replica.node.established
+        then = "the present leader could not be replaced" if leads else "no leader can be elected"
+        lacks.append(f"no election quorum, so {then}: {fault}")
+    return "; ".join(lacks)
