@@ -72,7 +72,7 @@ class Expiry:
                 watched.heard_ms = now_ms
 
     def restarted(self, home: int) -> None:
-        """A replica's link is new: its clock may be, too, so only silence counts until it reports."""
+        """A link is new, so a clock may be, too: only silence counts until it reports."""
         self._homes.pop(home, None)
         for watched in self._sessions.values():
             if watched.home == home:

@@ -21,8 +21,8 @@ from typing import Any, Final, Protocol
 import attrs
 
 from coord.consensus.configuration import Configuration
-from coord.consensus.effects import Effects, Persist, SendSnapshot
-from coord.consensus.log import Entry, EntryKind
+from coord.consensus.effects import Effects, InstalledSnapshot, Persist, SendSnapshot
+from coord.consensus.log import Entry, EntryKind, Point, point_of
 from coord.consensus.node import Node
 from coord.operations.batch import encode_batch, encode_operation, operation_head
 from coord.operations.machine import StateMachine
@@ -72,8 +72,14 @@ class Outside(Protocol):
     def persist(self, persists: tuple[Persist, ...]) -> None:
         """Make these durable in order; answer with `Replica.stored`."""
 
-    def install(self, name: str) -> StateMachine:
-        """Open the named tree in place of the present one."""
+    def install(self) -> StateMachine:
+        """Open the tree that the log names now, in place of the present one."""
+
+    def configure(self, machine: StateMachine, configuration: Configuration) -> None:
+        """A configuration rules from here on: tell the state machine what concerns it."""
+
+    def applied(self, size: int) -> None:
+        """An entry of this many bytes was applied."""
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970."""
@@ -93,7 +99,9 @@ class Replica:
         transfers: Transfers,
         outside: Outside,
         timing: Timing,
+        recovered: tuple[Point, bytes],
     ) -> None:
+        """`recovered`: where the state stands, and the configuration in force there."""
         self.node = node
         self.clients = clients
         self.links = links
@@ -101,7 +109,7 @@ class Replica:
         self.outside = outside
         self.timing = timing
         self.now_ms = 0
-        self.applied_index = clients.machine.applied_index
+        self.applied, self.configuration = recovered
         self.bundles: deque[bytes] = deque()
         self._bundle_bytes = 0
         self._held: deque[tuple[int, int, bytes]] = deque()
@@ -220,7 +228,7 @@ class Replica:
         if effects.persist:
             self.outside.persist(effects.persist)
         if effects.install is not None:
-            self._install(effects.install.name, effects.install.index)
+            self._install(effects.install)
         for entry in effects.apply:
             self._apply(entry)
         for token, index in effects.confirmed:
@@ -230,7 +238,7 @@ class Replica:
         for name in effects.discard:
             self.transfers.discard(name)
         if effects.apply or effects.confirmed:
-            for slot, body in self.clients.barriers.passed(self.applied_index):
+            for slot, body in self.clients.barriers.passed(self.applied.index):
                 self.clients.barrier_passed(slot, body)
 
     def _send(self, effects: Effects) -> None:
@@ -250,23 +258,24 @@ class Replica:
                 self._held.append((number, peer, frame))
 
     def _apply(self, entry: Entry) -> None:
-        assert entry.index == self.applied_index + 1, "entries are applied in order, each once"
+        assert entry.index == self.applied.index + 1, "entries are applied in order, each once"
         if entry.kind == EntryKind.OPERATIONS:
             self.machine.apply(entry.payload, self.clients)
         elif entry.kind == EntryKind.CONFIGURATION:
-            self.machine.configure(Configuration.decode(entry.payload))
-        self.applied_index = entry.index
-        self.machine.applied_index = entry.index
+            self.configuration = entry.payload
+            self.outside.configure(self.machine, Configuration.decode(entry.payload))
+        self.applied = point_of(entry)
+        self.outside.applied(len(entry.payload))
         self._digests[entry.index] = self.machine.digest
         self._digests.pop(entry.index - DIGESTS_KEPT, None)
 
-    def _install(self, name: str, index: int) -> None:
+    def _install(self, snapshot: InstalledSnapshot) -> None:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
         self.clients.close_all()
-        self.clients.machine = self.outside.install(name)
-        self.applied_index = index
+        self.clients.machine = self.outside.install()
+        self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
+        self.configuration = snapshot.configuration.encode()
         self._digests.clear()
-        assert self.machine.applied_index == index, "the tree is the one that the log names"
 
     def _note_leader(self) -> None:
         """Begin and end what belongs to one leader's term."""
@@ -356,7 +365,7 @@ class Replica:
         self._expiry.reported(peer, message.sent_ms, message.sessions or (), self.now_ms)
         if self.node.contact_ms < self.now_ms - self.timing.tick_ms // 2:
             return
-        echo = Echo(message.sent_ms, self.applied_index, _signed(self.machine.digest))
+        echo = Echo(message.sent_ms, self.applied.index, _signed(self.machine.digest))
         if peer == self.id:
             self._echoed(peer, echo)
         else:
@@ -419,7 +428,7 @@ class Replica:
     def _barrier_answered(self, peer: int, message: BarrierReply) -> None:
         if peer == self._leading_to[0]:
             self.clients.barriers.confirmed(message.token, message.index)
-            for slot, body in self.clients.barriers.passed(self.applied_index):
+            for slot, body in self.clients.barriers.passed(self.applied.index):
                 self.clients.barrier_passed(slot, body)
 
     def _send_snapshot(self, request: SendSnapshot) -> None:

@@ -21,6 +21,10 @@ GIVE_UP: Final = -1
 TRANSFER_MESSAGES: Final = (SnapshotOffer, SnapshotChunk, SnapshotAnswer)
 
 
+class TransferBrokenError(Exception):
+    """The view of the tree cannot be read any longer; the transfer begins again at a newer one."""
+
+
 class Export(Protocol):
     """A consistent view of the flushed tree, read in order."""
 
@@ -30,7 +34,7 @@ class Export(Protocol):
     """The configuration in force there, encoded."""
 
     def next_chunk(self) -> bytes | None:
-        """The next chunk; None after the last one."""
+        """The next chunk; None after the last one; raises TransferBrokenError."""
 
     def close(self) -> None:
         """Give the view back."""
@@ -129,7 +133,12 @@ class Transfers:
             self._node.transfer_ended(peer)
             return
         self._last_transfer += 1
-        sending = self._sending[peer] = _Sending(self._last_transfer, export)
+        try:
+            sending = self._sending[peer] = _Sending(self._last_transfer, export)
+        except TransferBrokenError:
+            export.close()
+            self._node.transfer_ended(peer)
+            return
         offer = SnapshotOffer(
             transfer=sending.transfer,
             epoch=epoch,
@@ -139,7 +148,10 @@ class Transfers:
             configuration=export.configuration,
         )
         self._links.send(peer, encode(offer))
-        self._send_chunks(peer, sending)
+        try:
+            self._send_chunks(peer, sending)
+        except TransferBrokenError:
+            self._end_sending(peer)
 
     def _send_chunks(self, peer: int, sending: _Sending) -> None:
         while sending.following is not None and sending.under_way < CHUNKS_UNDER_WAY:
@@ -159,10 +171,13 @@ class Transfers:
             self._end_sending(peer)
             return
         sending.under_way -= 1
+        try:
+            self._send_chunks(peer, sending)
+        except TransferBrokenError:
+            self._end_sending(peer)
+            return
         if sending.following is None and sending.under_way == 0:
             self._end_sending(peer)
-        else:
-            self._send_chunks(peer, sending)
 
     def _end_sending(self, peer: int) -> None:
         sending = self._sending.pop(peer, None)

@@ -92,34 +92,35 @@ class ReplicaLoop:
             self._was_away = False
         replica.advance()
         self._hub.flush_all()
-        if self._unwritten and not self._writer.busy:
+        if self._unwritten and not self._writer.busy and not self._trees.overloaded:
             busy = self._write(busy=busy) or busy
-        self._trees.keep(now_ms, self._handed_out)
-        return busy
+        filling = self._trees.keep(
+            now_ms, self._handed_out, replica.applied, replica.configuration
+        )
+        return busy or filling
 
     def _write(self, *, busy: bool) -> bool:
         """Write the log, here or in the thread; whether there may be more to do at once."""
         persists, self._unwritten = self._unwritten, []
-        trim_to = self._trees.trim_to()
         number = persists[-1].number
+        self._log.stage(persists, self._trees.trim_to())
         if busy or self._write_ms > SLOW_WRITE_MS:
-            self._writer.submit(
-                lambda: self._log.write(persists, trim_to), lambda _none: self._written(number)
-            )
+            self._writer.submit(self._commit, lambda _none: self._written(number))
             return False
-        begun = time.monotonic()
-        self._log.write(persists, trim_to)
-        self._note_duration(begun)
+        self._commit()
         self._written(number)
         return True
+
+    def _commit(self) -> None:
+        """Make durable what is staged, and note how long it took; in either thread."""
+        begun = time.monotonic()
+        self._log.commit()
+        self._write_ms = 0.9 * self._write_ms + 0.1 * (time.monotonic() - begun) * 1000
 
     def _written(self, number: int) -> None:
         self.log_syncs += 1
         self.replica.stored(number)
         self._trees.log_is_durable(number)
-
-    def _note_duration(self, begun: float) -> None:
-        self._write_ms = 0.9 * self._write_ms + 0.1 * (time.monotonic() - begun) * 1000
 
 
 def clock_ms() -> int:

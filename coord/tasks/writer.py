@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from coord.tasks.hub import Hub
@@ -53,6 +53,22 @@ class Writer:
 
     def flush(self) -> None:
         """A writer has no socket."""
+
+    def run(self, job: Callable[[], Any]) -> None:
+        """Run `job` in the thread, after what waits there, and wait for it here.
+
+        Only for what happens once in a while: nothing else is served meanwhile.
+        """
+        finished = Event()
+
+        def notify() -> None:
+            try:
+                job()
+            finally:
+                finished.set()
+
+        self.submit(notify, lambda _none: None)
+        finished.wait()
 
     def close(self) -> None:
         """End the thread after the job that it is at."""
