@@ -21,7 +21,7 @@ from coord.operations.internal import Attach, Attached, Internal
 from coord.operations.machine import StateMachine
 from coord.operations.table import REPLICATED
 from coord.replica.barriers import Barriers
-from coord.replica.connections import Connection, Slot
+from coord.replica.connections import Connection, Slot, Transport
 from coord.replica.leases import Lease
 from coord.replica.origin import Origin
 from coord.state.permissions import may_read
@@ -88,9 +88,12 @@ class Clients:
 
     # ------------------------------------------------------------------ connections come and go
 
-    def opened(self, connection: Connection) -> None:
-        """A client has connected."""
+    def opened(self, transport: Transport, address: str) -> Connection:
+        """A client has connected from `address` (host:port)."""
+        host = address.rpartition(":")[0].strip("[]")
+        connection = Connection(transport, address, host, self.now_ms)
         self.connections.add(connection)
+        return connection
 
     def closed(self, connection: Connection) -> None:
         """The socket of a connection is gone; its session lives on until it expires."""

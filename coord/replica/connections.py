@@ -8,8 +8,10 @@ the next operation is applied. Pings are not queued.
 from collections import deque
 from typing import Final, Protocol
 
-from coord.operations.machine import Caller
+from coord.operations.context import Caller
 from coord.wire.connection import ServerConnection
+from coord.wire.frames import encode_notification
+from coord.wire.records import Id
 
 QUEUE_LENGTH_MAX: Final = 4000
 """Requests of one connection that wait for an answer; beyond it, it is not read from. Pipelining
@@ -74,11 +76,13 @@ class Connection:
         "transport",
     )
 
-    def __init__(self, transport: Transport, address: str, caller: Caller, now_ms: int) -> None:
+    def __init__(self, transport: Transport, address: str, host: str, now_ms: int) -> None:
         self.transport = transport
         self.address = address
         """Peer as `host:port`, for people."""
-        self.caller = caller
+        self.caller = Caller(
+            session_id=0, identities=(Id("ip", host),), watcher=self, deliver=self.deliver
+        )
         self.protocol = ServerConnection()
         self.queue: deque[Slot | bytes] = deque()
         """Unanswered requests in order: slots, and parked frames."""
@@ -113,6 +117,10 @@ class Connection:
         if not self.dirty:
             self.dirty = True
             self.transport.wake()
+
+    def deliver(self, event: int, path: bytes, zxid: int) -> None:
+        """Add a watch event to what is to be sent."""
+        self.write(encode_notification(event, path, zxid))
 
     def finish(self) -> None:
         """Close once everything in the outbox is sent."""

@@ -28,7 +28,7 @@ def survey(
         leader=node.leader or 0,
         zxid=machine.zxid,
         commit_index=node.commit_index,
-        applied_index=replica.applied_index,
+        applied_index=replica.applied.index,
         last_index=node.last_index,
         digest=machine.digest,
         ensemble=configuration.ensemble if configuration is not None else 0,

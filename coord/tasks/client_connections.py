@@ -21,7 +21,7 @@ class ClientSocket:
     __slots__ = ("_clients", "_events", "_hub", "_marked", "_outgoing", "_socket", "connection")
 
     def __init__(
-        self, hub: Hub, clients: Clients, sock: socket.socket, address: str, now_ms: int
+        self, hub: Hub, clients: Clients, sock: socket.socket, address: str
     ) -> None:
         self._hub = hub
         self._clients = clients
@@ -29,9 +29,8 @@ class ClientSocket:
         self._outgoing = Outgoing(sock)
         self._marked = False
         self._events = READ
-        self.connection = Connection(self, address, now_ms)
+        self.connection = clients.opened(self, address)
         hub.add(sock.fileno(), self, READ)
-        clients.opened(self.connection)
 
     def wake(self) -> None:
         """The connection has something to send, to resume or to close."""

@@ -33,6 +33,8 @@ class ReplicaLoop:
         self, hub: Hub, log: DurableLog, writer: Writer, trees: Trees, tick_ms: int
     ) -> None:
         self.replica: Replica
+        self.answer_command: Callable[[str], bytes]
+        self._scope: trio.CancelScope | None = None
         self.stopping = False
         self.log_syncs = 0
         self._hub = hub
@@ -58,6 +60,7 @@ class ReplicaLoop:
         self.round()
         started()
         async with trio.open_nursery() as nursery:
+            self._scope = nursery.cancel_scope
             nursery.start_soon(self._keep_ticking)
             breath_ms = clock_ms()
             while not self.stopping:
@@ -91,6 +94,8 @@ class ReplicaLoop:
             replica.tick(was_away=self._was_away)
             self._was_away = False
         replica.advance()
+        if replica.clients.commands:
+            self._answer_commands()
         self._hub.flush_all()
         if self._unwritten and not self._writer.busy and not self._trees.overloaded:
             busy = self._write(busy=busy) or busy
@@ -98,6 +103,18 @@ class ReplicaLoop:
             now_ms, self._handed_out, replica.applied, replica.configuration
         )
         return busy or filling
+
+    def _answer_commands(self) -> None:
+        """Answer the four-letter words that have come."""
+        commands, self.replica.clients.commands = self.replica.clients.commands, []
+        for connection, word in commands:
+            connection.write(self.answer_command(word))
+            connection.finish()
+
+    def wake(self) -> None:
+        """Make the loop look at `stopping`; from another task of the same thread."""
+        if self._scope is not None:
+            self._scope.cancel()
 
     def _write(self, *, busy: bool) -> bool:
         """Write the log, here or in the thread; whether there may be more to do at once."""
