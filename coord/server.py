@@ -22,7 +22,8 @@ from coord.replica.leases import Lease
 from coord.replica.links import ForeignEnsembleError, Link, Links
 from coord.replica.messages import PeerMessageError
 from coord.replica.origin import Origin
-from coord.replica.replica import Replica, StateDiffersError, Timing
+from coord.replica.replica import Replica, Timing
+from coord.replica.sessions import StateDiffersError
 from coord.replica.survey import survey
 from coord.replica.transfers import Transfers
 from coord.replica.words import answer
@@ -102,10 +103,9 @@ class Server:
         self._trees.install()
         return StateMachine(self._storage.tree, self._watches)
 
-    def configure(self, machine: StateMachine, configuration: Configuration) -> None:
-        """Tell the state machine what a configuration says that concerns it."""
-        machine.configure(configuration.settings, _config_text(configuration))
-        self._compare(configuration)
+    def configured(self) -> None:
+        """A configuration entry was applied."""
+        self._compare(Configuration.decode(self.replica.configuration))
 
     def applied(self, size: int) -> None:
         """An entry of this many bytes was applied."""
@@ -238,7 +238,10 @@ class Server:
 
     def _compare(self, configuration: Configuration) -> None:
         """A file that differs from the log's configuration is one warning; the log's rules."""
-        ours = [(item.id, item.role, item.peer_address, item.client_address) for item in _members(self.config)]
+        ours = [
+            (item.id, item.role, item.peer_address, item.client_address)
+            for item in _members(self.config)
+        ]
         theirs = [
             (item.id, item.role, item.peer_address, item.client_address)
             for item in configuration.members
@@ -321,19 +324,6 @@ def _genesis(config: Config) -> Settings:
         super_digest=config.super_digest or None,
         ttl_nodes=config.ttl,
     )
-
-
-def _config_text(configuration: Configuration) -> bytes:
-    """The contents of /zookeeper/config, as ZooKeeper's clients parse them."""
-    roles = {MemberRole.VOTER: "participant", MemberRole.OBSERVER: "observer"}
-    lines = []
-    for member in configuration.members:
-        port = member.peer_address.rpartition(":")[2]
-        lines.append(
-            f"server.{member.id}={member.peer_address}:{port}:{roles[MemberRole(member.role)]};"
-            f"{member.client_address}"
-        )
-    return "\n".join([*lines, "version=0"]).encode()
 
 
 def _environment() -> tuple[tuple[str, str], ...]:

@@ -15,16 +15,15 @@ from struct import Struct
 from typing import Final
 
 from coord import jute
-from coord.operations.authentication import authenticate
-from coord.operations.batch import encode_operation, operation_head
-from coord.operations.internal import Attach, Attached, Internal
+from coord.operations.batch import encode_operation, encode_request, operation_head
+from coord.operations.internal import Attached, AttachRequest, Internal
 from coord.operations.machine import StateMachine
-from coord.operations.table import REPLICATED
+from coord.operations.table import KINDS, Kind, kind_of
 from coord.replica.barriers import Barriers
 from coord.replica.connections import Connection, Slot, Transport
 from coord.replica.leases import Lease
 from coord.replica.origin import Origin
-from coord.state.permissions import may_read
+from coord.state.permissions import authenticate, may_read
 from coord.state.watches import WatchTable
 from coord.wire.connection import Command
 from coord.wire.errors import ZooKeeperError
@@ -51,7 +50,7 @@ SYNC = int(OpCode.SYNC)
 AUTH = int(OpCode.AUTH)
 CLOSE_SESSION = int(OpCode.CLOSE_SESSION)
 ATTACH = int(Internal.ATTACH)
-WRITES: Final = frozenset(REPLICATED)
+WRITES: Final = frozenset(opcode for opcode, kind in KINDS.items() if kind is Kind.WRITE)
 
 
 class Clients:
@@ -77,6 +76,8 @@ class Clients:
         self.attached: dict[int, Connection] = {}
         self.touched: set[int] = set()
         """Sessions heard since the last report."""
+        self.resumed: set[int] = set()
+        """Sessions that were attached anew, for the leader's expiry; emptied by the replica."""
         self.paused: set[Connection] = set()
         self.ahead: list[tuple[Connection, ConnectRequest]] = []
         self.commands: list[tuple[Connection, str]] = []
@@ -175,7 +176,7 @@ class Clients:
 
     def _reply_error(self, connection: Connection, xid: int, opcode: int, code: int) -> None:
         connection.sent_count += 1
-        if code == UNIMPLEMENTED and not self.machine.knows(opcode):
+        if code == UNIMPLEMENTED and kind_of(opcode) is Kind.REFUSED:
             connection.write(encode_reply(xid, -1, code))
             connection.ending = True
             connection.finish()
@@ -245,12 +246,11 @@ class Clients:
         """Ask for the session, new or resumed; the answer goes out when it is applied (rule 3)."""
         least_ms, greatest_ms = self.timeouts_ms
         connection.timeout_ms = min(max(request.timeout_ms, least_ms), greatest_ms)
-        body = Attach(request.session_id, request.password, connection.timeout_ms)
+        body = AttachRequest(request.session_id, request.password or b"", connection.timeout_ms)
         slot = Slot(connection, 0, ATTACH, self.now_ms, 0)
         connection.queue.append(slot)
         head = operation_head(request.session_id, 0, ())
-        opcode = ATTACH.to_bytes(4, "big", signed=True)
-        self.origin.add(encode_operation(head, opcode + jute.encode(body)), slot)
+        self.origin.add(encode_operation(head, encode_request(ATTACH, jute.encode(body))), slot)
 
     def _attached(self, connection: Connection, error: int, body: bytes) -> None:
         connection.queue.popleft()
@@ -327,6 +327,7 @@ class Clients:
 
     def moved(self, session_id: int, attachment: int) -> None:
         """A session has a newer attachment; an older connection here is cut."""
+        self.resumed.add(session_id)
         connection = self.attached.get(session_id)
         if connection is not None and connection.attachment != attachment:
             del self.attached[session_id]

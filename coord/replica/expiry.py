@@ -39,23 +39,26 @@ class _Home:
 class Expiry:
     """One leader's term of watching sessions."""
 
-    def __init__(self, now_ms: int, lease_ms: int, sessions: Iterable[tuple[int, int]]) -> None:
-        """Begin at `now_ms` with (session id, timeout in ms) of all that exist."""
+    def __init__(self, now_ms: int, lease_ms: int) -> None:
+        """Begin at `now_ms`; `attached` then names all sessions that exist, with no home."""
         self._lease_ms = lease_ms
         self._away_until_ms = now_ms
         self._homes: dict[int, _Home] = {}
         self._sessions: dict[int, _Watched] = {}
         self._due: list[tuple[int, int]] = []
-        for session, timeout_ms in sessions:
-            self._sessions[session] = _Watched(timeout_ms, 0, -1, now_ms)
-            heapq.heappush(self._due, (now_ms + timeout_ms, session))
 
     def attached(self, session: int, timeout_ms: int, home: int, now_ms: int) -> None:
-        """A session was opened or resumed at `home`."""
+        """A session was opened or resumed, at `home`; 0: its first report will tell."""
         known = session in self._sessions
         self._sessions[session] = _Watched(timeout_ms, home, -1, now_ms)
         if not known:
             heapq.heappush(self._due, (now_ms + timeout_ms, session))
+
+    def __contains__(self, session: int) -> bool:
+        return session in self._sessions
+
+    def __len__(self) -> int:
+        return len(self._sessions)
 
     def ended(self, session: int) -> None:
         """A session was closed or expired."""

@@ -20,14 +20,13 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from coord.consensus.configuration import Configuration
 from coord.consensus.effects import Effects, InstalledSnapshot, Persist, SendSnapshot
 from coord.consensus.log import Entry, EntryKind, Point, point_of
-from coord.consensus.node import Node
-from coord.operations.batch import encode_batch, encode_operation, operation_head
+from coord.consensus.node import Node, NotLeading
+from coord.operations.batch import operations_in
 from coord.operations.machine import StateMachine
+from coord.replica.batches import Batches
 from coord.replica.clients import Clients
-from coord.replica.expiry import Expiry
 from coord.replica.links import Link, Links
 from coord.replica.messages import (
     BarrierReply,
@@ -39,19 +38,11 @@ from coord.replica.messages import (
     decode,
     encode,
 )
+from coord.replica.sessions import Sessions
 from coord.replica.transfers import TRANSFER_MESSAGES, Transfers
 
 IN_FLIGHT_MAX: Final = 2
 """Entries proposed and not committed: while one is on its way the next one gathers."""
-BATCH_BYTES_MAX: Final = 4 << 20
-"""Bundles in one entry, in bytes."""
-BATCH_OPERATIONS_MAX: Final = 1000
-"""Operations in one entry: applying it must not hold the loop for long."""
-WAITING_BYTES_MAX: Final = 256 << 20
-"""Bundles that wait at the leader; more are dropped, their origins send them again. Each origin
-bounds what it has pending, so this many means a stuck commit."""
-DIGESTS_KEPT: Final = 4096
-"""Entries whose digest is remembered, to be compared with the leader's."""
 
 
 @attrs.frozen
@@ -75,8 +66,8 @@ class Outside(Protocol):
     def install(self) -> StateMachine:
         """Open the tree that the log names now, in place of the present one."""
 
-    def configure(self, machine: StateMachine, configuration: Configuration) -> None:
-        """A configuration rules from here on: tell the state machine what concerns it."""
+    def configured(self) -> None:
+        """A configuration entry was applied."""
 
     def applied(self, size: int) -> None:
         """An entry of this many bytes was applied."""
@@ -110,13 +101,11 @@ class Replica:
         self.timing = timing
         self.now_ms = 0
         self.applied, self.configuration = recovered
-        self.bundles: deque[bytes] = deque()
-        self._bundle_bytes = 0
+        self.sessions = Sessions(node, clients, timing.tick_ms // 2)
+        self._batches = Batches()
         self._held: deque[tuple[int, int, bytes]] = deque()
         self._stored = 0
         self._leading_to: tuple[int, int] = (0, 0)
-        self._expiry: Expiry | None = None
-        self._digests: dict[int, int] = {}
         self._reported_ms = 0
         self._forwarded_ms = 0
         self._receivers: dict[type, Callable[[int, Any], None]] = {
@@ -151,8 +140,7 @@ class Replica:
         if before is not None:
             before.transport.close()
             self.node.disconnected(link.peer)
-        if self._expiry is not None:
-            self._expiry.restarted(link.peer)
+        self.sessions.link_renewed(link.peer)
         self.node.connected(link.peer, link.birth)
         if link.peer == self.node.leader:
             self._send_all_again()
@@ -198,13 +186,13 @@ class Replica:
         `was_away`: this process did not run for a while (it was stopped, or the machine was).
         """
         self.node.tick(self.now_ms)
-        if was_away and self._expiry is not None:
-            self._expiry.was_away(self.now_ms)
+        if was_away:
+            self.sessions.was_away()
         if self.now_ms - self._reported_ms >= self.timing.heartbeat_ms:
             self._reported_ms = self.now_ms
             self._report()
         self.clients.tick()
-        self._expire()
+        self.sessions.tick(self.outside.wall_ms)
         self._send_lost_again()
 
     def advance(self) -> None:
@@ -263,11 +251,11 @@ class Replica:
             self.machine.apply(entry.payload, self.clients)
         elif entry.kind == EntryKind.CONFIGURATION:
             self.configuration = entry.payload
-            self.outside.configure(self.machine, Configuration.decode(entry.payload))
+            self.machine.configure(entry.payload, 0, self.clients)
+            self.outside.configured()
         self.applied = point_of(entry)
         self.outside.applied(len(entry.payload))
-        self._digests[entry.index] = self.machine.digest
-        self._digests.pop(entry.index - DIGESTS_KEPT, None)
+        self.sessions.applied(entry.index)
 
     def _install(self, snapshot: InstalledSnapshot) -> None:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
@@ -275,7 +263,7 @@ class Replica:
         self.clients.machine = self.outside.install()
         self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         self.configuration = snapshot.configuration.encode()
-        self._digests.clear()
+        self.sessions.installed(snapshot.index)
 
     def _note_leader(self) -> None:
         """Begin and end what belongs to one leader's term."""
@@ -284,12 +272,8 @@ class Replica:
         if leading_to == self._leading_to:
             return
         self._leading_to = leading_to
-        self._expiry = None
-        self.bundles.clear()
-        self._bundle_bytes = 0
-        if leading_to[0] == self.id:
-            sessions = [(item.session_id, item.timeout_ms) for item in self.machine.sessions()]
-            self._expiry = Expiry(self.now_ms, self.timing.tick_ms // 2, sessions)
+        self._batches.clear()
+        self.sessions.new_term(leads=leading_to[0] == self.id)
         if leading_to[0]:
             self._send_all_again()
             self._report()
@@ -317,32 +301,20 @@ class Replica:
             while (bundle := origin.take_bundle()) is not None:
                 self.links.send(leader, encode(Forward(bundle)))
             return
-        node = self.node
+        node, batches = self.node, self._batches
         while node.last_index - node.commit_index < IN_FLIGHT_MAX:
-            if origin.has_unsent and (bundle := origin.take_bundle()) is not None:
-                self._take_bundle(bundle)
-            if not self.bundles:
+            if (bundle := origin.take_bundle()) is not None:
+                batches.add(bundle, operations_in(bundle))
+            if not batches:
                 return
-            node.propose(encode_batch(self.outside.wall_ms(), self._next_batch()))
-
-    def _take_bundle(self, bundle: bytes) -> None:
-        if self._bundle_bytes + len(bundle) <= WAITING_BYTES_MAX:
-            self.bundles.append(bundle)
-            self._bundle_bytes += len(bundle)
-
-    def _next_batch(self) -> list[bytes]:
-        batch: list[bytes] = []
-        size = 0
-        while self.bundles and (not batch or size + len(self.bundles[0]) <= BATCH_BYTES_MAX):
-            bundle = self.bundles.popleft()
-            self._bundle_bytes -= len(bundle)
-            size += len(bundle)
-            batch.append(bundle)
-        return batch
+            try:
+                node.propose(batches.take_entry(self.outside.wall_ms()))
+            except NotLeading:
+                return
 
     def _forwarded(self, _peer: int, message: Forward) -> None:
         if self._leading_to[0] == self.id and message.bundle:
-            self._take_bundle(message.bundle)
+            self._batches.add(message.bundle, operations_in(message.bundle))
 
     # ------------------------------------------------------------------- leases and expiry
 
@@ -351,54 +323,24 @@ class Replica:
         leader = self._leading_to[0]
         if not leader:
             return
-        sessions = tuple(self.clients.touched)
-        self.clients.touched.clear()
-        message = Report(self.now_ms, sessions)
+        report = self.sessions.take_report()
         if leader == self.id:
-            self._reported(self.id, message)
+            self._reported(self.id, report)
         else:
-            self.links.send(leader, encode(message))
+            self.links.send(leader, encode(report))
 
     def _reported(self, peer: int, message: Report) -> None:
-        if self._expiry is None:
+        echo = self.sessions.reported(peer, message)
+        if echo is None:
             return
-        self._expiry.reported(peer, message.sent_ms, message.sessions or (), self.now_ms)
-        if self.node.contact_ms < self.now_ms - self.timing.tick_ms // 2:
-            return
-        echo = Echo(message.sent_ms, self.applied.index, _signed(self.machine.digest))
         if peer == self.id:
-            self._echoed(peer, echo)
+            self.sessions.echoed(echo)
         else:
             self.links.send(peer, encode(echo))
 
     def _echoed(self, peer: int, message: Echo) -> None:
-        if peer != self._leading_to[0]:
-            return
-        self.clients.lease.echo(message.sent_ms)
-        digest = self._digests.get(message.index)
-        if digest is not None and _signed(digest) != message.digest:
-            self._differ(message.index)
-
-    def _differ(self, index: int) -> None:
-        """This state is not the leader's (rule 4)."""
-        raise StateDiffersError(
-            f"the state of replica {self.id} differs from the leader's after entry {index}"
-        )
-
-    def _expire(self) -> None:
-        if self._expiry is None:
-            return
-        for session in self._expiry.overdue(self.now_ms):
-            known = self.machine.session(session)
-            if known is not None:
-                self._submit(session, known.attachment, self.machine.expire_request())
-        for request in self.machine.reap_requests(self.outside.wall_ms()):
-            self._submit(0, 0, request)
-
-    def _submit(self, session: int, attachment: int, request: bytes) -> None:
-        """An operation of the leader itself: nobody waits for its reply."""
-        head = operation_head(session, attachment, ())
-        self.clients.origin.add(encode_operation(head, request), None)
+        if peer == self._leading_to[0]:
+            self.sessions.echoed(message)
 
     # -------------------------------------------------------------------------- read barriers
 
@@ -435,13 +377,5 @@ class Replica:
         self.transfers.send(request.peer, request.epoch)
 
 
-class StateDiffersError(Exception):
-    """The applied state is not the leader's: this replica must not serve it."""
-
-
 def _barrier_token(peer: int, number: int) -> int:
     return number << 8 | peer
-
-
-def _signed(digest: int) -> int:
-    return digest - (1 << 64) if digest >> 63 else digest

@@ -1,6 +1,7 @@
 """Gathers a replica's `Status`; the only place that looks into all its parts at once."""
 
 from coord.consensus.configuration import Configuration
+from coord.operations.machine import StateMachine
 from coord.replica.replica import Replica
 from coord.replica.status import ConnectionStatus, Status
 
@@ -18,7 +19,11 @@ def survey(
     leads = node.established and node.leader == replica.id
     serving = clients.lease.holds(replica.now_ms)
     least, total, greatest, count = clients.latency_ms
-    watchers, paths, watches = clients.watches.counts()
+    watchers, paths, watches = (
+        clients.watches.watcher_count,
+        clients.watches.path_count,
+        clients.watches.count,
+    )
     configuration = node.configuration
     return Status(
         replica_id=replica.id,
@@ -47,11 +52,8 @@ def survey(
             )
             for connection in clients.connections
         ),
-        sessions=tuple((item.session_id, item.timeout_ms) for item in machine.sessions()),
-        ephemerals=tuple(
-            (session, tuple(path.decode() for path in paths))
-            for session, paths in machine.ephemerals()
-        ),
+        sessions=_sessions(machine),
+        ephemerals=_ephemerals(machine),
         watchers=watchers,
         watched_paths=paths,
         watches=watches,
@@ -70,6 +72,18 @@ def survey(
         settings=settings,
         environment=environment,
     )
+
+
+def _sessions(machine: StateMachine) -> tuple[tuple[int, int], ...]:
+    known = ((session, machine.session(session)) for session in machine.sessions())
+    return tuple((session, item.timeout_ms) for session, item in known if item is not None)
+
+
+def _ephemerals(machine: StateMachine) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    if not machine.ephemeral_count:
+        return ()
+    owned = ((session, machine.ephemerals(session)) for session in sorted(machine.sessions()))
+    return tuple((session, tuple(map(bytes.decode, paths))) for session, paths in owned if paths)
 
 
 def _mode(replica: Replica, *, leads: bool) -> str:

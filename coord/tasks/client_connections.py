@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from coord.replica.clients import Clients
-from coord.replica.connections import OUTBOX_BYTES_MAX, Connection
+from coord.replica.connections import OUTBOX_BYTES_MAX
 from coord.tasks.hub import READ, WRITE, Hub
 from coord.tasks.outgoing import RECEIVE_BYTES, Outgoing
 
@@ -20,9 +20,7 @@ class ClientSocket:
 
     __slots__ = ("_clients", "_events", "_hub", "_marked", "_outgoing", "_socket", "connection")
 
-    def __init__(
-        self, hub: Hub, clients: Clients, sock: socket.socket, address: str
-    ) -> None:
+    def __init__(self, hub: Hub, clients: Clients, sock: socket.socket, address: str) -> None:
         self._hub = hub
         self._clients = clients
         self._socket = sock

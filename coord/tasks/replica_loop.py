@@ -99,9 +99,7 @@ class ReplicaLoop:
         self._hub.flush_all()
         if self._unwritten and not self._writer.busy and not self._trees.overloaded:
             busy = self._write(busy=busy) or busy
-        filling = self._trees.keep(
-            now_ms, self._handed_out, replica.applied, replica.configuration
-        )
+        filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
         return busy or filling
 
     def _answer_commands(self) -> None:

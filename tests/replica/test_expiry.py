@@ -9,9 +9,16 @@ HOME = 2
 
 def expiry_with_home(now_ms: int = 0) -> Expiry:
     """A leader that has heard session 7 in a report which replica 2 sent at its own 50,000."""
-    expiry = Expiry(now_ms, LEASE_MS, [])
+    expiry = Expiry(now_ms, LEASE_MS)
     expiry.attached(7, TIMEOUT_MS, HOME, now_ms)
     expiry.reported(HOME, 50_000, [7], now_ms + 1)
+    return expiry
+
+
+def new_leader() -> Expiry:
+    """A leader that began at 0 and has heard of session 7 from nobody."""
+    expiry = Expiry(0, LEASE_MS)
+    expiry.attached(7, TIMEOUT_MS, 0, 0)
     return expiry
 
 
@@ -42,7 +49,7 @@ def test_the_sessions_of_a_silent_replica_live_one_lease_longer() -> None:
 
 
 def test_a_new_leader_gives_every_session_a_timeout_and_two_leases() -> None:
-    expiry = Expiry(0, LEASE_MS, [(7, TIMEOUT_MS)])
+    expiry = new_leader()
     overdue_ms = first_overdue_ms(expiry, 20_000)
     assert overdue_ms is not None
     assert TIMEOUT_MS + 2 * LEASE_MS <= overdue_ms <= TIMEOUT_MS + 2 * LEASE_MS + 20
@@ -63,7 +70,7 @@ def test_a_report_after_a_long_silence_saves_the_session_it_shows() -> None:
 
 
 def test_an_attached_session_that_was_never_reported_is_overdue_in_the_end() -> None:
-    expiry = Expiry(0, LEASE_MS, [])
+    expiry = Expiry(0, LEASE_MS)
     expiry.attached(9, TIMEOUT_MS, HOME, 0)
     overdue_ms = first_overdue_ms(expiry, 20_000)
     assert overdue_ms is not None
@@ -84,6 +91,6 @@ def test_a_session_that_moves_counts_by_its_new_home() -> None:
 
 
 def test_an_overdue_session_is_named_again_only_after_another_timeout() -> None:
-    expiry = Expiry(0, LEASE_MS, [(7, TIMEOUT_MS)])
+    expiry = new_leader()
     named = [now_ms for now_ms in range(0, 20_000, 10) for _ in expiry.overdue(now_ms)]
     assert all(later - earlier >= TIMEOUT_MS for earlier, later in zip(named, named[1:]))  # noqa: B905, RUF007

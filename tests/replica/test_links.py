@@ -22,7 +22,9 @@ class FakeTransport:
 
 def links_of(replica: int, ensemble: int = 77) -> tuple[Links, list[str]]:
     lines: list[str] = []
-    made = Links(replica, 1000 + replica, lambda: ensemble, lambda: frozenset({1, 2, 3}), lines.append)
+    made = Links(
+        replica, 1000 + replica, lambda: ensemble, lambda: frozenset({1, 2, 3}), lines.append
+    )
     return made, lines
 
 
