@@ -22,7 +22,7 @@ from coord.replica.leases import Lease
 from coord.replica.links import ForeignEnsembleError, Link, Links
 from coord.replica.messages import PeerMessageError
 from coord.replica.origin import Origin
-from coord.replica.replica import Replica, Timing
+from coord.replica.replica import Replica, Setup
 from coord.replica.sessions import StateDiffersError
 from coord.replica.survey import survey
 from coord.replica.transfers import Transfers
@@ -40,6 +40,7 @@ from coord.tasks.writer import Writer
 
 HAND_OVER_S = 2.0
 """A leader that is asked to end gives its successor this long before it leaves anyway."""
+HAND_OVER_POLL_S = 0.01
 BACKLOG = 1024
 """Connections that may wait to be accepted: a whole fleet that reconnects at once."""
 
@@ -86,8 +87,13 @@ class Server:
             self.links,
             transfers,
             self,
-            Timing(config.tick_ms, config.heartbeat_ms, config.election_ms),
-            (storage.tree.point, storage.tree.configuration),
+            Setup(
+                tick_ms=config.tick_ms,
+                heartbeat_ms=config.heartbeat_ms,
+                election_ms=config.election_ms,
+                applied=storage.tree.point,
+                configuration=storage.tree.configuration,
+            ),
         )
         self.loop = ReplicaLoop(
             self._hub, storage.log, self._writer, self._trees, max(5, config.heartbeat_ms // 4)
@@ -145,15 +151,18 @@ class Server:
             async for _number in signals:
                 break
         self._log.info("ending")
-        if self.node.established and self.node.leader == self.config.id and self.links.ready:
+        if self._leads() and self.links.ready:
             self.node.resign()
             with trio.move_on_after(HAND_OVER_S):
-                while self.node.established and self.node.leader == self.config.id:
-                    await trio.sleep(0.01)
-            if self.node.leader == self.config.id:
+                while self._leads():
+                    await trio.sleep(HAND_OVER_POLL_S)  # noqa: ASYNC110 - the node is no task
+            if self._leads():
                 self.warn("no successor took over; leaving without a leader")
         self.loop.stopping = True
         self.loop.wake()
+
+    def _leads(self) -> bool:
+        return self.node.established and self.node.leader == self.config.id
 
     def _say_started(self) -> None:
         self._log.info("started", clients=str(self.config.listen), data=str(self.config.data_dir))

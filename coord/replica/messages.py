@@ -64,7 +64,7 @@ class Report:
     sent_ms: jute.Long
     """Clock of the sender when it was sent; only the sender interprets it."""
     sessions: jute.Vector[jute.Long]
-    """Sessions heard since the report before."""
+    """Sessions heard since the last report that was echoed."""
 
 
 @attrs.frozen

@@ -46,8 +46,8 @@ IN_FLIGHT_MAX: Final = 2
 
 
 @attrs.frozen
-class Timing:
-    """The clocks of a replica, all in ms."""
+class Setup:
+    """What a replica begins with: its clocks, all in ms, and where its state stands."""
 
     tick_ms: int
     """Unit of session timeouts; half of it is the lease L."""
@@ -55,6 +55,10 @@ class Timing:
     """Between reports."""
     election_ms: int
     """Silence after which elections begin; also when a lost message is sent again."""
+    applied: Point
+    """The entry after which the recovered state is."""
+    configuration: bytes
+    """The configuration in force there, encoded; b"" for none."""
 
 
 class Outside(Protocol):
@@ -89,19 +93,18 @@ class Replica:
         links: Links,
         transfers: Transfers,
         outside: Outside,
-        timing: Timing,
-        recovered: tuple[Point, bytes],
+        setup: Setup,
     ) -> None:
-        """`recovered`: where the state stands, and the configuration in force there."""
         self.node = node
         self.clients = clients
         self.links = links
         self.transfers = transfers
         self.outside = outside
-        self.timing = timing
+        self.setup = setup
         self.now_ms = 0
-        self.applied, self.configuration = recovered
-        self.sessions = Sessions(node, clients, timing.tick_ms // 2)
+        self.applied = setup.applied
+        self.configuration = setup.configuration
+        self.sessions = Sessions(node, clients, setup.tick_ms // 2)
         self._batches = Batches()
         self._held: deque[tuple[int, int, bytes]] = deque()
         self._stored = 0
@@ -188,7 +191,7 @@ class Replica:
         self.node.tick(self.now_ms)
         if was_away:
             self.sessions.was_away()
-        if self.now_ms - self._reported_ms >= self.timing.heartbeat_ms:
+        if self.now_ms - self._reported_ms >= self.setup.heartbeat_ms:
             self._reported_ms = self.now_ms
             self._report()
         self.clients.tick()
@@ -287,7 +290,7 @@ class Replica:
         """A message may be lost without a sign: after a while send again what is unanswered."""
         if not self.clients.origin.pending and not self.clients.barriers.outstanding:
             self._forwarded_ms = self.now_ms
-        elif self.now_ms - self._forwarded_ms > 2 * self.timing.election_ms:
+        elif self.now_ms - self._forwarded_ms > 2 * self.setup.election_ms:
             self._send_all_again()
 
     # --------------------------------------------------------------------------------- writes

@@ -39,6 +39,8 @@ class Sessions:
         self._digests: dict[int, int] = {}
         self._applied_index = 0
         self._reaped_ms = 0
+        self._unechoed: dict[int, int] = {}
+        """Session -> when the first report that shows it was sent, until the leader echoes that."""
 
     def applied(self, index: int) -> None:
         """An entry was applied: remember the digest of the state after it."""
@@ -67,11 +69,16 @@ class Sessions:
             self._expiry.was_away(self._clients.now_ms)
 
     def take_report(self) -> Report:
-        """The report that is due: the sessions heard since the one before."""
+        """The report that is due.
+
+        It shows the sessions heard since the one before, and again those of reports that were not
+        echoed: they may be lost, and then a session would be overdue too early.
+        """
         clients = self._clients
-        report = Report(clients.now_ms, tuple(clients.touched))
+        for session in clients.touched:
+            self._unechoed.setdefault(session, clients.now_ms)
         clients.touched.clear()
-        return report
+        return Report(clients.now_ms, tuple(self._unechoed))
 
     def reported(self, peer: int, report: Report) -> Echo | None:
         """Leader: a report has come; the echo to send back, if this leader is confirmed."""
@@ -86,6 +93,11 @@ class Sessions:
     def echoed(self, echo: Echo) -> None:
         """The leader has given a report back; raises StateDiffersError."""
         self._clients.lease.echo(echo.sent_ms)
+        self._unechoed = {
+            session: first_ms
+            for session, first_ms in self._unechoed.items()
+            if first_ms > echo.sent_ms
+        }
         digest = self._digests.get(echo.index)
         if digest is not None and _signed(digest) != echo.digest:
             raise StateDiffersError(
