@@ -147,9 +147,8 @@ def test_a_record_is_read_from_any_offset_and_the_next_one_begins_where_it_ends(
 @table
 def test_a_record_cut_short_anywhere_is_a_decode_error(record: Any, data: str) -> None:
     encoded = bytes.fromhex(data)
-    for length in range(len(encoded)):
-        if record == Greeting(1, record.extra if isinstance(record, Greeting) else None):
-            continue  # its last byte is the one that may be missing
+    last_is_optional = isinstance(record, Greeting) and record.extra is not None
+    for length in range(len(encoded) - last_is_optional):
         with pytest.raises(jute.DecodeError):
             jute.decode(type(record), encoded[:length])
 
