@@ -15,7 +15,9 @@ import trio
 from coord import jute
 from coord.config import Address, Config
 from coord.consensus.configuration import Configuration, Member, MemberRole
-from coord.consensus.node import Node, NodeSettings, Recovered
+from coord.consensus.journal import Recovered
+from coord.consensus.node import Node
+from coord.consensus.settings import NodeSettings
 from coord.operations.machine import StateMachine
 from coord.replica.clients import Clients
 from coord.replica.leases import Lease
@@ -154,8 +156,8 @@ class Server:
         if self._leads() and self.links.ready:
             self.node.resign()
             with trio.move_on_after(HAND_OVER_S):
-                while self._leads():
-                    await trio.sleep(HAND_OVER_POLL_S)  # noqa: ASYNC110 - the node is no task
+                while self._leads():  # noqa: ASYNC110 - the node is no task to wait for
+                    await trio.sleep(HAND_OVER_POLL_S)
             if self._leads():
                 self.warn("no successor took over; leaving without a leader")
         self.loop.stopping = True

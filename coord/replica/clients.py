@@ -23,14 +23,13 @@ from coord.replica.barriers import Barriers
 from coord.replica.connections import Connection, Slot, Transport
 from coord.replica.leases import Lease
 from coord.replica.origin import Origin
-from coord.state.permissions import authenticate, may_read
+from coord.state.permissions import may_read
 from coord.state.watches import WatchTable
 from coord.wire.connection import Command
 from coord.wire.errors import ZooKeeperError
 from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.opcodes import OpCode
 from coord.wire.records import ConnectRequest, ConnectResponse
-from coord.wire.requests import AuthRequest
 
 REQUEST: Final = Struct(">ii")
 """xid, op code."""
@@ -217,18 +216,13 @@ class Clients:
 
     def _authenticate(self, connection: Connection, xid: int, frame: bytes) -> None:
         try:
-            request = jute.decode(AuthRequest, frame, 8)[0]
-            identity = authenticate(request.scheme, request.auth, self.machine.settings)
-        except jute.DecodeError:
-            connection.write(encode_reply(xid, 0, MARSHALLING_ERROR))
-            return
+            self.machine.answer(connection.caller, AUTH, frame)
         except ZooKeeperError as error:
             connection.write(encode_reply(xid, 0, error.code))
-            connection.ending = True
-            connection.finish()
+            if error.code != MARSHALLING_ERROR:
+                connection.ending = True
+                connection.finish()
             return
-        if identity not in connection.caller.identities:
-            connection.caller.identities = (*connection.caller.identities, identity)
         connection.head = operation_head(
             connection.session_id, connection.attachment, connection.caller.identities
         )
@@ -313,6 +307,7 @@ class Clients:
         """A znode changed: tell those who watch it and may read it."""
         frame = None
         for watcher in self.watches.trigger(event, path):
+            assert isinstance(watcher, Connection)
             if may_read(acl, watcher.caller.identities):
                 if frame is None:
                     frame = encode_notification(event, path, zxid)

@@ -21,8 +21,9 @@ class LinkTransport(Protocol):
 
     address: str
     """For people."""
-    unsent_bytes: int
-    """What the socket did not take yet."""
+    @property
+    def unsent_bytes(self) -> int:
+        """What the socket did not take yet."""
 
     def send(self, frame: bytes) -> None:
         """Queue one frame."""

@@ -22,8 +22,8 @@ import attrs
 
 from coord.consensus.effects import Effects, InstalledSnapshot, Persist, SendSnapshot
 from coord.consensus.log import Entry, EntryKind, Point, point_of
-from coord.consensus.node import Node, NotLeading
-from coord.operations.batch import operations_in
+from coord.consensus.node import Node
+from coord.operations.batch import count_in
 from coord.operations.machine import StateMachine
 from coord.replica.batches import Batches
 from coord.replica.clients import Clients
@@ -133,8 +133,10 @@ class Replica:
 
     def wake(self, now_ms: int) -> None:
         """The driver has woken up at this time of its monotonic clock; call it before all else."""
-        self.now_ms = now_ms
-        self.clients.now_ms = now_ms
+        if now_ms != self.now_ms:
+            self.now_ms = now_ms
+            self.clients.now_ms = now_ms
+            self.node.tick(now_ms)
 
     def linked(self, link: Link) -> None:
         """A link has become ready."""
@@ -144,7 +146,7 @@ class Replica:
             before.transport.close()
             self.node.disconnected(link.peer)
         self.sessions.link_renewed(link.peer)
-        self.node.connected(link.peer, link.birth)
+        self.node.connected(link.peer)
         if link.peer == self.node.leader:
             self._send_all_again()
 
@@ -188,7 +190,6 @@ class Replica:
 
         `was_away`: this process did not run for a while (it was stopped, or the machine was).
         """
-        self.node.tick(self.now_ms)
         if was_away:
             self.sessions.was_away()
         if self.now_ms - self._reported_ms >= self.setup.heartbeat_ms:
@@ -305,19 +306,16 @@ class Replica:
                 self.links.send(leader, encode(Forward(bundle)))
             return
         node, batches = self.node, self._batches
-        while node.last_index - node.commit_index < IN_FLIGHT_MAX:
+        while node.can_propose and node.last_index - node.commit_index < IN_FLIGHT_MAX:
             if (bundle := origin.take_bundle()) is not None:
-                batches.add(bundle, operations_in(bundle))
+                batches.add(bundle, count_in(bundle))
             if not batches:
                 return
-            try:
-                node.propose(batches.take_entry(self.outside.wall_ms()))
-            except NotLeading:
-                return
+            node.propose(batches.take_entry(self.outside.wall_ms()))
 
     def _forwarded(self, _peer: int, message: Forward) -> None:
         if self._leading_to[0] == self.id and message.bundle:
-            self._batches.add(message.bundle, operations_in(message.bundle))
+            self._batches.add(message.bundle, count_in(message.bundle))
 
     # ------------------------------------------------------------------- leases and expiry
 

@@ -65,10 +65,8 @@ def survey(
         latency_ms=(least, total / count if count else 0.0, greatest),
         uptime_ms=replica.now_ms - started_ms,
         log_syncs=log_syncs,
-        peers=tuple((item.id, item.match_index, item.synced) for item in node.peers())
-        if leads
-        else (),
-        majority_lag=node.majority_lag if leads else 0,
+        peers=tuple((item.peer, item.stored, item.stored >= 0) for item in node.peers),
+        majority_lag=_majority_lag(replica) if leads else 0,
         settings=settings,
         environment=environment,
     )
@@ -86,13 +84,22 @@ def _ephemerals(machine: StateMachine) -> tuple[tuple[int, tuple[str, ...]], ...
     return tuple((session, tuple(map(bytes.decode, paths))) for session, paths in owned if paths)
 
 
+def _majority_lag(replica: Replica) -> int:
+    """How many committed entries are not on a majority of the voters yet."""
+    node = replica.node
+    voters = node.membership.voters
+    stored = {item.peer: item.stored for item in node.peers} | {replica.id: node.last_index}
+    held = sorted((stored.get(voter, 0) for voter in voters), reverse=True)
+    return max(0, node.commit_index - held[len(voters) // 2])
+
+
 def _mode(replica: Replica, *, leads: bool) -> str:
     node = replica.node
     if not node.established:
         return "looking"
     if leads:
-        return "standalone" if len(node.members) == 1 else "leader"
-    return "follower" if node.is_voter else "observer"
+        return "standalone" if not node.membership.others else "leader"
+    return "follower" if node.membership.is_voter else "observer"
 
 
 def _missing(replica: Replica, configuration: Configuration | None) -> str:
