@@ -66,7 +66,7 @@ def is_intact(path: bytes, record: bytes) -> bool:
     """Tell whether a record that was read belongs to this path and is undamaged."""
     if len(record) < ACL_AT + 4 + STAT_SIZE:
         return False
-    return crc32(memoryview(record)[HEAD_AT:], crc32(path)) == CHECKSUM.unpack_from(record)[0]
+    return crc32(memoryview(record)[HEAD_AT:], crc32(path)) == checksum_of(record)
 
 
 def new_record(path: bytes, head: bytes, data: bytes, stat: bytes) -> bytes:
@@ -169,6 +169,24 @@ def stat_bytes_of(record: bytes) -> bytes:
 def stat_of(record: bytes) -> Stat:
     """Return the Stat; for all but the hot path."""
     return Stat(*STAT.unpack_from(record, len(record) - STAT_SIZE))
+
+
+def data_length_of(record: bytes) -> int:
+    """Return the length of the data; 0 for null."""
+    length: int = _family(record, len(record) - FAMILY_SIZE)[3]
+    return length
+
+
+def children_of(record: bytes) -> int:
+    """Return the number of children."""
+    children: int = _family(record, len(record) - FAMILY_SIZE)[4]
+    return children
+
+
+def owner_of(record: bytes) -> int:
+    """Return the session that owns the node; 0 when none does."""
+    owner: int = _family(record, len(record) - FAMILY_SIZE)[2]
+    return owner
 
 
 def ttl_of(record: bytes) -> int:
