@@ -31,8 +31,10 @@ IDENTITIES_BYTES_MAX: Final = 8192
 _READ: Final = int(Permission.READ)
 _CACHED: Final = 1024
 """How many results are kept: ACLs and identities are few beside znodes."""
-_CACHED_BYTES_MAX: Final = 4096
-"""A longer ACL is worked out each time: it may have a megabyte, and the caches are bounded."""
+
+ACL_ENTRIES_MAX: Final = 500
+ACL_BYTES_MAX: Final = 16384
+"""Longer ACLs are refused with InvalidAcl: each check of permission would read them."""
 
 
 @attrs.frozen
@@ -71,15 +73,9 @@ def may_read(acl: bytes, identities: tuple[Id, ...]) -> bool:
     return acl == OPEN_ACL or permits(acl, identities, _READ)
 
 
+@lru_cache(_CACHED)
 def permits(acl: bytes, identities: tuple[Id, ...], needs: int) -> bool:
     """Tell whether an ACL grants any of the permissions in `needs` to any of the identities."""
-    if len(acl) > _CACHED_BYTES_MAX:
-        return _permits.__wrapped__(acl, identities, needs)
-    return _permits(acl, identities, needs)
-
-
-@lru_cache(_CACHED)
-def _permits(acl: bytes, identities: tuple[Id, ...], needs: int) -> bool:
     acls = jute.decode_all(AclList, acl).acls
     if not acls or any(each.scheme == SUPER.scheme for each in identities):
         return True
@@ -100,18 +96,13 @@ def _matches(who: Id, granted: Id) -> bool:
 # The ACL of a create or a setACL.
 
 
+@lru_cache(_CACHED)
 def fixed_acl(acl: bytes, identities: tuple[Id, ...]) -> bytes:
     """Return the ACL to store: "auth" replaced by who asks, doubles removed.
 
-    Raises InvalidAcl when it is empty or names what cannot be, MarshallingError for a null id.
+    Raises InvalidAcl when it is empty, too long or names what cannot be, MarshallingError for a
+    null id.
     """
-    if len(acl) > _CACHED_BYTES_MAX:
-        return _fixed_acl.__wrapped__(acl, identities)
-    return _fixed_acl(acl, identities)
-
-
-@lru_cache(_CACHED)
-def _fixed_acl(acl: bytes, identities: tuple[Id, ...]) -> bytes:
     entries = dict.fromkeys(jute.decode_all(AclList, acl).acls or ())
     fixed: list[Acl] = []
     for each in entries:
@@ -124,9 +115,12 @@ def _fixed_acl(acl: bytes, identities: tuple[Id, ...]) -> bytes:
             fixed.append(each)
         else:
             raise InvalidAcl(f"{each.id.scheme}:{each.id.id}")
-    if not fixed:
-        raise InvalidAcl("empty")
-    return jute.encode(AclList(tuple(fixed)))
+        if len(fixed) > ACL_ENTRIES_MAX:
+            raise InvalidAcl(f"more than {ACL_ENTRIES_MAX} entries")
+    encoded = jute.encode(AclList(tuple(fixed)))
+    if not fixed or len(encoded) > ACL_BYTES_MAX:
+        raise InvalidAcl(f"{len(fixed)} entries in {len(encoded)} bytes")
+    return encoded
 
 
 def _is_valid(who: Id) -> bool:

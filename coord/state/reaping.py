@@ -4,7 +4,7 @@ import itertools
 
 from coord.state import record as znode
 from coord.state import rows
-from coord.state.record import Kind
+from coord.state.record import KIND_AT, Kind
 from coord.state.store import Store, Table
 from coord.state.tree import due_of
 
@@ -28,7 +28,7 @@ def reapable(store: Store, now_ms: int, limit: int) -> list[tuple[bytes, int, in
 
 def is_reapable(record: bytes, mzxid: int, pzxid: int, time_ms: int) -> bool:
     """Tell whether the node that was seen is unchanged, still childless, and due."""
-    if record[4] not in (Kind.CONTAINER, Kind.TTL) or znode.children_of(record):
+    if record[KIND_AT] not in (Kind.CONTAINER, Kind.TTL) or znode.children_of(record):
         return False
     stat = znode.stat_of(record)
     return (stat.mzxid, stat.pzxid) == (mzxid, pzxid) and due_of(record) < time_ms

@@ -31,6 +31,8 @@ CHECKSUM: Final = Struct(">I")
 HEAD: Final = Struct(">BqqI")
 """kind, ttl_ms, creates, acl_length: follows the checksum."""
 HEAD_AT: Final = 4
+KIND_AT: Final = HEAD_AT
+"""One byte, so `record[KIND_AT]` is a `Kind`."""
 CREATES_AT: Final = 13
 """How many children were ever created below this znode: the next sequence number."""
 ACL_LENGTH: Final = Struct(">I")

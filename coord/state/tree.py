@@ -24,7 +24,7 @@ from coord.state import record as znode
 from coord.state import rows
 from coord.state.journal import Journal
 from coord.state.paths import ROOT, child_of, far_ancestors
-from coord.state.record import CHECKSUM, STAT, STAT_SIZE, Kind, checksum_of
+from coord.state.record import CHECKSUM, KIND_AT, STAT, STAT_SIZE, Kind, checksum_of
 from coord.state.store import Store, Table
 
 STATE_KEY: Final = b"state"
@@ -123,7 +123,7 @@ class Tree:
         self.sum += checksum_of(record) + checksum_of(new) - checksum_of(old)
         if head[0]:
             self._list(path, record)
-        if old[4] > Kind.EPHEMERAL:
+        if old[KIND_AT] > Kind.EPHEMERAL:
             self._unlist(parent_path, old)
         if path.count(b"/") > _DEPTH_COUNTED:
             self._count_descendant(path, 1)
@@ -138,9 +138,9 @@ class Tree:
         new = znode.with_child_deleted(old, parent_path, self.zxid)
         self.store.put(parent_path, new)
         self.sum += checksum_of(new) - checksum_of(old) - checksum_of(record)
-        if record[4]:
+        if record[KIND_AT]:
             self._unlist(path, record)
-        if new[4] > Kind.EPHEMERAL:
+        if new[KIND_AT] > Kind.EPHEMERAL:
             self._list(parent_path, new)
         if path.count(b"/") > _DEPTH_COUNTED:
             self._count_descendant(path, -1)
@@ -151,7 +151,7 @@ class Tree:
         self.store.put(path, new)
         self.sum += checksum_of(new) - checksum_of(old)
         self.data_bytes += len(data) - 4 - znode.data_length_of(old)
-        if old[4] == Kind.TTL:
+        if old[KIND_AT] == Kind.TTL:
             self._unlist(path, old)
             self._list(path, new)
         return new[-STAT_SIZE:]
@@ -215,7 +215,7 @@ class Tree:
 
     def _list(self, path: bytes, record: bytes) -> None:
         """Enter a node that something may end: its owner's session or its age."""
-        if record[4] == Kind.EPHEMERAL:
+        if record[KIND_AT] == Kind.EPHEMERAL:
             self.put_row(Table.EPHEMERALS, rows.ephemeral_key(znode.owner_of(record), path), path)
             self.ephemeral_count += 1
         elif not znode.children_of(record):
@@ -223,7 +223,7 @@ class Tree:
 
     def _unlist(self, path: bytes, record: bytes) -> None:
         """Strike out what `_list` entered for this record, if it did."""
-        if record[4] == Kind.EPHEMERAL:
+        if record[KIND_AT] == Kind.EPHEMERAL:
             self.delete_row(Table.EPHEMERALS, rows.ephemeral_key(znode.owner_of(record), path))
             self.ephemeral_count -= 1
         elif not znode.children_of(record):
@@ -247,7 +247,7 @@ class Tree:
 
 def due_of(record: bytes) -> int:
     """Return from when on a container or TTL node without children may go."""
-    if record[4] == Kind.TTL:
+    if record[KIND_AT] == Kind.TTL:
         return znode.stat_of(record).mtime + znode.ttl_of(record)
     # A container that had children may go at once, one that never had waits for its first.
     return 0 if znode.creates_of(record) else znode.stat_of(record).mtime + CONTAINER_IDLE_MS
