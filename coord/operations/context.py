@@ -1,7 +1,7 @@
 """What operations are given, and whom they tell what they did."""
 
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
@@ -68,6 +68,25 @@ class View:
     """The replicated settings."""
 
 
+class Silence:
+    """An audience that hears nothing: until the first entry comes, and for who only counts."""
+
+    def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
+        """Ignore it."""
+
+    def ended(self, session_id: int) -> None:
+        """Ignore it."""
+
+    def moved(self, session_id: int, attachment: int) -> None:
+        """Ignore it."""
+
+    def settled(self, replica: int, start: int, n: int, zxid: int, error: int, body: bytes) -> None:
+        """Ignore it."""
+
+
+SILENCE: Final[Audience] = Silence()
+
+
 @attrs.define(eq=False)
 class Context:
     """What a write sees and changes; one object serves all, field by field."""
@@ -78,9 +97,9 @@ class Context:
     """The sessions."""
     settings: Settings
     """The replicated settings."""
-    audience: Audience
+    audience: Audience = SILENCE
     """Who is told when a session ended or moved."""
-    changed: Callable[[int, bytes, int, bytes], None]
+    changed: Callable[[int, bytes, int, bytes], None] = SILENCE.changed
     """The audience's method of that name; in a multi it waits until all is done."""
     session_id: int = 0
     """Who writes; 0 for internal operations."""

@@ -8,16 +8,20 @@ where its body begins there; it returns the body of the reply, or raises the err
 has changed nothing then.
 """
 
+from collections.abc import Mapping
 from struct import Struct
 from typing import Final
 
+from coord import jute
 from coord.operations import spans
 from coord.operations.context import Context
+from coord.operations.internal import ReapRequest
 from coord.state import record as znode
 from coord.state.genesis import SPECIAL_PATHS
 from coord.state.paths import ROOT, is_name, is_path
-from coord.state.permissions import OPEN_ACL, fixed_acl, identities_of
-from coord.state.record import FAMILY, FAMILY_SIZE, HEAD, KIND_AT, Kind, new_head
+from coord.state.permissions import OPEN_ACL, OPEN_ACL_PREFIXED, fixed_acl, identities_of
+from coord.state.reaping import is_reapable
+from coord.state.record import ACL_LENGTH_AT, FAMILY, FAMILY_SIZE, HEAD, KIND_AT, Kind, new_head
 from coord.wire.errors import (
     BadArguments,
     BadVersion,
@@ -26,8 +30,9 @@ from coord.wire.errors import (
     NoNode,
     NotEmpty,
     Unimplemented,
+    ZooKeeperError,
 )
-from coord.wire.numbers import EventType
+from coord.wire.numbers import CreateFlag, EventType
 
 TTL_MAX_MS: Final = (1 << 40) - 1
 
@@ -36,8 +41,13 @@ _DELETED: Final = int(EventType.NODE_DELETED)
 _DATA_CHANGED: Final = int(EventType.NODE_DATA_CHANGED)
 _CHILDREN_CHANGED: Final = int(EventType.NODE_CHILDREN_CHANGED)
 
+# Plain numbers: an attribute of an enumeration takes as long as a look into a dictionary.
+_PERSISTENT: Final = int(Kind.PERSISTENT)
+_EPHEMERAL: Final = int(Kind.EPHEMERAL)
+_TTL_KIND: Final = int(Kind.TTL)
+
 _OPEN_SIZE: Final = len(OPEN_ACL)
-_OPEN_HEADS: Final = {kind: new_head(kind, 0, OPEN_ACL) for kind in Kind}
+_OPEN_HEADS: Final = [new_head(kind, 0, OPEN_ACL) for kind in Kind]
 _VERSION_AT: Final = 36
 """The data's version, counted from the end of a record."""
 
@@ -47,23 +57,21 @@ _pack_int = Struct(">i").pack
 _family = FAMILY.unpack_from
 
 # What flags mean, for each family of op codes: the kind, and whether a number is appended.
-# Flags that are missing here are refused by `_refuse_flags`.
-_PLAIN: Final = {
-    0: (Kind.PERSISTENT, False),
-    1: (Kind.EPHEMERAL, False),
-    2: (Kind.PERSISTENT, True),
-    3: (Kind.EPHEMERAL, True),
-    4: (Kind.PERSISTENT, False),
+# Flags that are missing here get a `_refusal`.
+_PLAIN: Final[Mapping[int, tuple[int, bool]]] = {
+    CreateFlag.PERSISTENT: (_PERSISTENT, False),
+    CreateFlag.EPHEMERAL: (_EPHEMERAL, False),
+    CreateFlag.PERSISTENT_SEQUENTIAL: (_PERSISTENT, True),
+    CreateFlag.EPHEMERAL_SEQUENTIAL: (_EPHEMERAL, True),
+    CreateFlag.CONTAINER: (_PERSISTENT, False),
 }
-_CONTAINER: Final = {
-    0: (Kind.CONTAINER, False),
-    1: (Kind.CONTAINER, False),
-    2: (Kind.CONTAINER, True),
-    3: (Kind.CONTAINER, True),
-    4: (Kind.CONTAINER, False),
+_CONTAINER: Final[Mapping[int, tuple[int, bool]]] = {
+    flag: (int(Kind.CONTAINER), is_sequential) for flag, (_, is_sequential) in _PLAIN.items()
 }
-_TTL: Final = {5: (Kind.TTL, False), 6: (Kind.TTL, True)}
-_TTL_FLAGS: Final = frozenset(_TTL)
+_TTL: Final[Mapping[int, tuple[int, bool]]] = {
+    CreateFlag.PERSISTENT_WITH_TTL: (_TTL_KIND, False),
+    CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL: (_TTL_KIND, True),
+}
 
 
 def create(context: Context, needs: int, body: bytes, at: int) -> bytes:
@@ -91,20 +99,21 @@ def create_ttl(context: Context, needs: int, body: bytes, at: int) -> bytes:
 
 
 def _create(
-    context: Context, needs: int, body: bytes, at: int, modes: dict[int, tuple[Kind, bool]]
+    context: Context, needs: int, body: bytes, at: int, modes: Mapping[int, tuple[int, bool]]
 ) -> tuple[bytes, bytes]:
     """Read the request, then create the node; return its path and its Stat."""
     data_at = at + 4 + _int(body, at)[0]
     path = body[at + 4 : data_at]
     length = _int(body, data_at)[0]
-    acl_at = data_at + 4 + (length if length > 0 else 0)
+    acl_at = data_at + 4 + (max(0, length))
     is_open = body.startswith(OPEN_ACL, acl_at)
     flags_at = acl_at + _OPEN_SIZE if is_open else spans.acl(body, acl_at)
     flags = _int(body, flags_at)[0]
-    if flags not in modes:
-        _refuse_flags(flags, context)
-    kind, is_sequential = modes[flags]
-    ttl_ms = _ttl(context, body, flags_at + 4) if kind is Kind.TTL else 0
+    mode = modes.get(flags)
+    if mode is None:
+        raise _refusal(flags, context)
+    kind, is_sequential = mode
+    ttl_ms = _ttl(context, body, flags_at + 4) if kind == _TTL_KIND else 0
     if b"/" not in path or b"\0" in path:
         raise BadArguments
     if is_open:
@@ -112,20 +121,24 @@ def _create(
     else:
         acl = fixed_acl(body[acl_at:flags_at], identities_of(context.identities))
         head = new_head(kind, ttl_ms, acl)
-    return _place(context, needs, path, is_sequential, head, body[data_at:acl_at])
+    data = body[data_at:acl_at]
+    return _place(context, needs, path, head, data, is_sequential=is_sequential)
 
 
 def _place(
-    context: Context, needs: int, path: bytes, is_sequential: bool, head: bytes, data: bytes
+    context: Context, needs: int, path: bytes, head: bytes, data: bytes, *, is_sequential: bool
 ) -> tuple[bytes, bytes]:
+    """Create the node that a request described."""
     tree = context.tree
     cut = path.rfind(b"/")
     parent_path = path[:cut] or ROOT
     parent = tree.store.get(parent_path)
     if parent is None:
         raise NoNode
-    parent_acl = znode.acl_of(parent)
-    context.require(needs, parent_acl)
+    parent_acl = OPEN_ACL
+    if not parent.startswith(OPEN_ACL_PREFIXED, ACL_LENGTH_AT):
+        parent_acl = znode.acl_of(parent)
+        context.require(needs, parent_acl)
     if is_sequential:
         path += b"%010d" % znode.creates_of(parent)
     # With a parent in the tree, cut is 1 for "//name" alone.
@@ -133,20 +146,20 @@ def _place(
         raise BadArguments
     if tree.store.get(path) is not None:
         raise NodeExists
-    if parent[KIND_AT] == Kind.EPHEMERAL:
+    if parent[KIND_AT] == _EPHEMERAL:
         raise NoChildrenForEphemerals
-    owner = context.session_id if head[0] == Kind.EPHEMERAL else 0
+    owner = context.session_id if head[0] == _EPHEMERAL else 0
     stat = tree.create(path, (parent_path, parent), head, data, owner)
     context.changed(_CREATED, path, tree.zxid, head[HEAD.size :])
     context.changed(_CHILDREN_CHANGED, parent_path, tree.zxid, parent_acl)
     return path, stat
 
 
-def _refuse_flags(flags: int, context: Context) -> None:
-    """Raise what flags deserve that have no meaning for an op code."""
-    if flags in _TTL_FLAGS and not context.settings.ttl_nodes:
-        raise Unimplemented
-    raise BadArguments(f"flags {flags}")
+def _refusal(flags: int, context: Context) -> ZooKeeperError:
+    """Return what flags deserve that have no meaning for an op code."""
+    if flags in _TTL and not context.settings.ttl_nodes:
+        return Unimplemented()
+    return BadArguments(f"flags {flags}")
 
 
 def _ttl(context: Context, body: bytes, at: int) -> int:
@@ -195,6 +208,16 @@ def _remove(context: Context, path: bytes, record: bytes, parent: tuple[bytes, b
     tree.delete(path, record, parent)
     context.changed(_DELETED, path, tree.zxid, znode.acl_of(record))
     context.changed(_CHILDREN_CHANGED, parent[0], tree.zxid, znode.acl_of(parent[1]))
+
+
+def reap(context: Context, _needs: int, body: bytes, at: int) -> bytes:
+    """Delete a container or TTL node that outlived its use, unless it changed meanwhile."""
+    request, _ = jute.decode(ReapRequest, body, at)
+    record = context.tree.store.get(request.path)
+    seen = (request.mzxid, request.pzxid)
+    if record is not None and is_reapable(record, seen, context.tree.time_ms):
+        remove(context, request.path, record)
+    return b""
 
 
 def set_data(context: Context, needs: int, body: bytes, at: int) -> bytes:

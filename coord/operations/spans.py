@@ -30,6 +30,11 @@ def path_and_version(data: bytes, at: int) -> int:
     return _number(data, _path(data, at))
 
 
+def path_and_flag(data: bytes, at: int) -> int:
+    """Span a read in a multiRead."""
+    return _number(data, _path(data, at), 1)
+
+
 def path_data_and_version(data: bytes, at: int) -> int:
     """Span setData."""
     return _number(data, _buffer(data, _path(data, at)))

@@ -2,11 +2,13 @@
 
 from typing import Final
 
+import attrs
+
 from coord import jute
 from coord.state.paths import ROOT
 from coord.state.permissions import OPEN_ACL, READ_ACL
-from coord.state.record import STAT, Kind, new_head, new_record
-from coord.state.settings import Settings
+from coord.state.record import STAT, Kind, acl_of, data_length_of, new_head, sealed, stat_of
+from coord.state.settings import FORMAT_LEVEL, Settings
 from coord.state.store import PATH_KEY, Table
 from coord.state.tree import Tree
 
@@ -15,6 +17,8 @@ CONFIG_PATH: Final = b"/zookeeper/config"
 SPECIAL_PATHS: Final = frozenset((ROOT, b"/zookeeper", b"/zookeeper/quota", CONFIG_PATH))
 """What cannot be deleted."""
 
+_UNFOUNDED: Final = Settings(FORMAT_LEVEL, b"", b"", super_digest=None, ttl_nodes=False)
+
 _EMPTY: Final = bytes(4)
 """A jute buffer of no bytes; not null."""
 
@@ -22,34 +26,45 @@ _EMPTY: Final = bytes(4)
 def found(tree: Tree, settings: Settings) -> None:
     """Put the keys and the first znodes into an empty tree, the path key before all else."""
     tree.put_row(Table.META, PATH_KEY, settings.path_key)
-    tree.put_row(Table.META, SETTINGS_KEY, jute.encode(settings))
+    put_settings(tree, settings)
     # These children were never counted as created: so do ZooKeeper's, and the first sequence
     # number below the root is 0. cversion is 2 * creates - children everywhere.
     _put(tree, ROOT, OPEN_ACL, children=1)
     _put(tree, b"/zookeeper", OPEN_ACL, children=2)
     _put(tree, b"/zookeeper/quota", OPEN_ACL, children=0)
-    _put(tree, CONFIG_PATH, READ_ACL, children=0, aversion=-1)
+    _put(tree, CONFIG_PATH, READ_ACL, children=0, version=-1)
 
 
-def put_configuration(tree: Tree, text: bytes, zxid: int, time_ms: int) -> None:
-    """Write the contents of /zookeeper/config; its version is always -1."""
+def put_configuration(tree: Tree, text: bytes) -> None:
+    """Write the contents of /zookeeper/config; its version stays -1, as in ZooKeeper."""
     old = tree.store.get(CONFIG_PATH)
     assert old is not None, "the tree was founded"
-    data = len(text).to_bytes(4) + text
-    stat = STAT.pack(0, zxid, 0, time_ms, -1, 0, -1, 0, len(text), 0, 0)
-    new = new_record(CONFIG_PATH, new_head(Kind.PERSISTENT, 0, READ_ACL), data, stat)
+    stat = attrs.evolve(stat_of(old), mzxid=tree.zxid, mtime=tree.time_ms, data_length=len(text))
+    head, data = new_head(Kind.PERSISTENT, 0, acl_of(old)), len(text).to_bytes(4) + text
+    new = sealed(CONFIG_PATH, head + data + jute.encode(stat))
     tree.replace(CONFIG_PATH, old, new)
+    tree.data_bytes += len(text) - data_length_of(old)
 
 
-def settings_of(tree: Tree) -> Settings | None:
-    """Return the replicated settings; None before the first configuration was applied."""
+def put_settings(tree: Tree, settings: Settings) -> None:
+    """Write the replicated settings."""
+    tree.put_row(Table.META, SETTINGS_KEY, jute.encode(settings))
+
+
+def settings_of(tree: Tree) -> Settings:
+    """Return the replicated settings; empty ones before the first configuration was applied."""
     stored = tree.row(Table.META, SETTINGS_KEY)
-    return None if stored is None else jute.decode_all(Settings, stored)
+    if stored is None:
+        return _UNFOUNDED
+    settings = jute.decode_all(Settings, stored)
+    if settings.format_level > FORMAT_LEVEL:
+        raise ValueError(f"format level {settings.format_level}: a newer coord wrote this")
+    return settings
 
 
-def _put(tree: Tree, path: bytes, acl: bytes, *, children: int, aversion: int = 0) -> None:
-    stat = STAT.pack(0, 0, 0, 0, 0, -children, aversion, 0, 0, children, 0)
-    record = new_record(path, new_head(Kind.PERSISTENT, 0, acl), _EMPTY, stat)
+def _put(tree: Tree, path: bytes, acl: bytes, *, children: int, version: int = 0) -> None:
+    stat = STAT.pack(0, 0, 0, 0, version, -children, version, 0, 0, children, 0)
+    record = sealed(path, new_head(Kind.PERSISTENT, 0, acl) + _EMPTY + stat)
     tree.replace(path, None, record)
     tree.node_count += 1
     tree.data_bytes += len(path)

@@ -14,6 +14,7 @@ import attrs
 
 from coord import jute
 from coord.jute import Vector
+from coord.state.record import ACL_AT, ACL_LENGTH
 from coord.state.settings import Settings
 from coord.wire.errors import AuthFailed, InvalidAcl, MarshallingError
 from coord.wire.numbers import Permission
@@ -54,6 +55,10 @@ class IdList:
 
 
 OPEN_ACL: Final = jute.encode(AclList((Acl(Permission.ALL, ANYONE),)))
+OPEN_ACL_PREFIXED: Final = ACL_LENGTH.pack(len(OPEN_ACL)) + OPEN_ACL
+"""As it lies in a record at `ACL_LENGTH_AT`."""
+OPEN_BODY_AT: Final = ACL_AT + len(OPEN_ACL)
+"""Where the data begins in a record with this ACL."""
 READ_ACL: Final = jute.encode(AclList((Acl(Permission.READ, ANYONE),)))
 
 

@@ -26,9 +26,9 @@ def reapable(store: Store, now_ms: int, limit: int) -> list[tuple[bytes, int, in
     return found
 
 
-def is_reapable(record: bytes, mzxid: int, pzxid: int, time_ms: int) -> bool:
-    """Tell whether the node that was seen is unchanged, still childless, and due."""
+def is_reapable(record: bytes, seen: tuple[int, int], time_ms: int) -> bool:
+    """Tell whether a node is as it was seen (mzxid, pzxid), still childless, and due."""
     if record[KIND_AT] not in (Kind.CONTAINER, Kind.TTL) or znode.children_of(record):
         return False
     stat = znode.stat_of(record)
-    return (stat.mzxid, stat.pzxid) == (mzxid, pzxid) and due_of(record) < time_ms
+    return (stat.mzxid, stat.pzxid) == seen and due_of(record) < time_ms

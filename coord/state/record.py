@@ -49,7 +49,8 @@ _LONG: Final = Struct(">q")
 _INT_MAX: Final = 2**31 - 1
 _INT_MIN: Final = -(2**31)
 
-_checksum = CHECKSUM.pack
+_checksum = CHECKSUM.unpack_from
+_pack_checksum = CHECKSUM.pack
 _acl_length = ACL_LENGTH.unpack_from
 _stat = STAT.unpack_from
 _pack_stat = STAT.pack
@@ -61,7 +62,7 @@ _pack_long = _LONG.pack
 
 def sealed(path: bytes, content: bytes) -> bytes:
     """Return the record of a znode from all that follows its checksum."""
-    return _checksum(crc32(content, crc32(path))) + content
+    return _pack_checksum(crc32(content, crc32(path))) + content
 
 
 def is_intact(path: bytes, record: bytes) -> bool:
@@ -71,32 +72,25 @@ def is_intact(path: bytes, record: bytes) -> bool:
     return crc32(memoryview(record)[HEAD_AT:], crc32(path)) == checksum_of(record)
 
 
-def new_record(path: bytes, head: bytes, data: bytes, stat: bytes) -> bytes:
-    """Return the record of a new znode; `head` is made by `new_head`, `data` is a jute buffer."""
-    return sealed(path, head + data + stat)
-
-
-def new_head(kind: Kind, ttl_ms: int, acl: bytes) -> bytes:
-    """Return what begins the content of a new znode, its ACL included."""
+def new_head(kind: int, ttl_ms: int, acl: bytes) -> bytes:
+    """Return what begins the content of a new znode (`Kind`), its ACL included."""
     return HEAD.pack(kind, ttl_ms, 0, len(acl)) + acl
 
 
-def with_data(record: bytes, path: bytes, data: bytes, zxid: int, time_ms: int) -> bytes:
-    """Return the record after a change of the data, a jute buffer."""
-    stat_at = len(record) - STAT_SIZE
+def with_data(
+    record: bytes, path: bytes, data: bytes, zxid: int, time_ms: int
+) -> tuple[bytes, bytes]:
+    """Return the record after a change of the data, a jute buffer; and its Stat."""
     czxid, _, ctime, _, version, cversion, aversion, owner, _, children, pzxid = _stat(
-        record, stat_at
+        record, len(record) - STAT_SIZE
     )
-    length = len(data) - 4
-    content = (
-        record[HEAD_AT : ACL_AT + _acl_length(record, ACL_LENGTH_AT)[0]]
-        + data
-        + _pack_stat(
-            czxid, zxid, ctime, time_ms, next_version(version), cversion, aversion, owner,
-            length, children, pzxid,
-        )
+    stat = _pack_stat(
+        czxid, zxid, ctime, time_ms,
+        version + 1 if version not in _VERSIONS_BEFORE_A_JUMP else next_version(version),
+        cversion, aversion, owner, len(data) - 4, children, pzxid,
     )  # fmt: skip
-    return _checksum(crc32(content, crc32(path))) + content
+    content = record[HEAD_AT : ACL_AT + _acl_length(record, ACL_LENGTH_AT)[0]] + data + stat
+    return _pack_checksum(crc32(content, crc32(path))) + content, stat
 
 
 def with_child_created(record: bytes, path: bytes, zxid: int) -> bytes:
@@ -112,7 +106,7 @@ def with_child_created(record: bytes, path: bytes, zxid: int) -> bytes:
             aversion, owner, length, children + 1, zxid,
         )
     )  # fmt: skip
-    return _checksum(crc32(content, crc32(path))) + content
+    return _pack_checksum(crc32(content, crc32(path))) + content
 
 
 def with_child_deleted(record: bytes, path: bytes, zxid: int) -> bytes:
@@ -123,7 +117,7 @@ def with_child_deleted(record: bytes, path: bytes, zxid: int) -> bytes:
         cversion + 1 if cversion != _INT_MAX else _INT_MIN,
         aversion, owner, length, children - 1, zxid,
     )  # fmt: skip
-    return _checksum(crc32(content, crc32(path))) + content
+    return _pack_checksum(crc32(content, crc32(path))) + content
 
 
 def with_acl(record: bytes, path: bytes, acl: bytes) -> bytes:
@@ -140,6 +134,9 @@ def with_acl(record: bytes, path: bytes, acl: bytes) -> bytes:
     return sealed(path, content)
 
 
+_VERSIONS_BEFORE_A_JUMP: Final = (_INT_MAX, -2)
+
+
 def next_version(version: int) -> int:
     """Return the version after this one: beyond the greatest comes the least; never -1 (any)."""
     if version == _INT_MAX:
@@ -149,7 +146,7 @@ def next_version(version: int) -> int:
 
 def checksum_of(record: bytes) -> int:
     """Return a record's term in the digest."""
-    term: int = CHECKSUM.unpack_from(record)[0]
+    term: int = _checksum(record)[0]
     return term
 
 

@@ -33,6 +33,11 @@ CONTAINER_IDLE_MS: Final = 300_000
 
 _STATE: Final = Struct(">qqqqqqQ")
 _COUNT: Final = Struct(">q")
+# Plain numbers: an attribute of an enumeration takes as long as a look into a dictionary.
+_EPHEMERAL: Final = int(Kind.EPHEMERAL)
+_TTL: Final = int(Kind.TTL)
+_checksum = CHECKSUM.unpack_from
+_pack_stat = STAT.pack
 _DEPTH_COUNTED: Final = 2
 """Paths with more slashes than this are counted at ancestors other than the root."""
 
@@ -110,20 +115,20 @@ class Tree:
 
         `head` is made by `record.new_head`, `data` is a jute buffer, `owner` a session or 0.
         """
-        zxid, time_ms = self.zxid, self.time_ms
+        zxid, time_ms, put = self.zxid, self.time_ms, self.store.put
         length = len(data) - 4
-        stat = STAT.pack(zxid, zxid, time_ms, time_ms, 0, 0, 0, owner, length, 0, zxid)
-        record = znode.new_record(path, head, data, stat)
-        self.store.put(path, record)
+        stat = _pack_stat(zxid, zxid, time_ms, time_ms, 0, 0, 0, owner, length, 0, zxid)
+        record = znode.sealed(path, head + data + stat)
+        put(path, record)
         self.node_count += 1
         self.data_bytes += len(path) + length
         parent_path, old = parent
         new = znode.with_child_created(old, parent_path, zxid)
-        self.store.put(parent_path, new)
-        self.sum += checksum_of(record) + checksum_of(new) - checksum_of(old)
+        put(parent_path, new)
+        self.sum += _checksum(record)[0] + _checksum(new)[0] - _checksum(old)[0]
         if head[0]:
             self._list(path, record)
-        if old[KIND_AT] > Kind.EPHEMERAL:
+        if old[KIND_AT] > _EPHEMERAL:
             self._unlist(parent_path, old)
         if path.count(b"/") > _DEPTH_COUNTED:
             self._count_descendant(path, 1)
@@ -137,24 +142,25 @@ class Tree:
         parent_path, old = parent
         new = znode.with_child_deleted(old, parent_path, self.zxid)
         self.store.put(parent_path, new)
-        self.sum += checksum_of(new) - checksum_of(old) - checksum_of(record)
+        self.sum += _checksum(new)[0] - _checksum(old)[0] - _checksum(record)[0]
         if record[KIND_AT]:
             self._unlist(path, record)
-        if new[KIND_AT] > Kind.EPHEMERAL:
+        if new[KIND_AT] > _EPHEMERAL:
             self._list(parent_path, new)
         if path.count(b"/") > _DEPTH_COUNTED:
             self._count_descendant(path, -1)
 
     def set_data(self, path: bytes, old: bytes, data: bytes) -> bytes:
         """Replace the data of a node; return its Stat."""
-        new = znode.with_data(old, path, data, self.zxid, self.time_ms)
+        new, stat = znode.with_data(old, path, data, self.zxid, self.time_ms)
         self.store.put(path, new)
-        self.sum += checksum_of(new) - checksum_of(old)
-        self.data_bytes += len(data) - 4 - znode.data_length_of(old)
-        if old[KIND_AT] == Kind.TTL:
+        self.sum += _checksum(new)[0] - _checksum(old)[0]
+        # Nothing but the data changed its length.
+        self.data_bytes += len(new) - len(old)
+        if old[KIND_AT] == _TTL:
             self._unlist(path, old)
             self._list(path, new)
-        return new[-STAT_SIZE:]
+        return stat
 
     def set_acl(self, path: bytes, old: bytes, acl: bytes) -> bytes:
         """Replace the ACL of a node; return its Stat."""
@@ -215,7 +221,7 @@ class Tree:
 
     def _list(self, path: bytes, record: bytes) -> None:
         """Enter a node that something may end: its owner's session or its age."""
-        if record[KIND_AT] == Kind.EPHEMERAL:
+        if record[KIND_AT] == _EPHEMERAL:
             self.put_row(Table.EPHEMERALS, rows.ephemeral_key(znode.owner_of(record), path), path)
             self.ephemeral_count += 1
         elif not znode.children_of(record):
@@ -223,7 +229,7 @@ class Tree:
 
     def _unlist(self, path: bytes, record: bytes) -> None:
         """Strike out what `_list` entered for this record, if it did."""
-        if record[KIND_AT] == Kind.EPHEMERAL:
+        if record[KIND_AT] == _EPHEMERAL:
             self.delete_row(Table.EPHEMERALS, rows.ephemeral_key(znode.owner_of(record), path))
             self.ephemeral_count -= 1
         elif not znode.children_of(record):
@@ -247,7 +253,7 @@ class Tree:
 
 def due_of(record: bytes) -> int:
     """Return from when on a container or TTL node without children may go."""
-    if record[KIND_AT] == Kind.TTL:
+    if record[KIND_AT] == _TTL:
         return znode.stat_of(record).mtime + znode.ttl_of(record)
     # A container that had children may go at once, one that never had waits for its first.
     return 0 if znode.creates_of(record) else znode.stat_of(record).mtime + CONTAINER_IDLE_MS
