@@ -16,10 +16,10 @@ from coord.operations.internal import (
     ReapRequest,
 )
 from coord.operations.machine import StateMachine
+from coord.operations.table import Kind, kind_of
 from coord.state.dict_store import DictStore
 from coord.state.permissions import may_read
 from coord.state.settings import FORMAT_LEVEL, Settings
-from coord.state.watches import WatchTable
 from coord.wire.errors import ZooKeeperError, error_for
 from coord.wire.opcodes import EXCHANGES, OpCode
 from coord.wire.records import Id
@@ -105,8 +105,6 @@ class Connection:
     def ask_bytes(self, opcode: int, body: bytes) -> bytes:
         frame = (7).to_bytes(4) + opcode.to_bytes(4, signed=True) + body
         machine = self.server.machine
-        from coord.operations.table import Kind, kind_of
-
         if kind_of(opcode) is Kind.READ:
             return machine.answer(self.caller, opcode, frame)
         machine.check(opcode, frame)
