@@ -45,6 +45,7 @@ class StateMachine:
     """
 
     def __init__(self, store: Store, watches: WatchTable | None = None) -> None:
+        self.store = store
         self.watches = WatchTable() if watches is None else watches
         self._tree = tree = Tree(store)
         self._sessions = Sessions(tree)

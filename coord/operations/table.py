@@ -29,7 +29,7 @@ READ, WRITE, CREATE, DELETE, ADMIN = (
     Permission.ADMIN,
 )
 
-_IN_MULTI: Final = (
+IN_MULTI: Final = (
     Write(OpCode.CREATE, CREATE, spans.create, nodes.create),
     Write(OpCode.CREATE2, CREATE, spans.create, nodes.create2),
     Write(OpCode.CREATE_CONTAINER, CREATE, spans.create, nodes.create_container),
@@ -39,21 +39,21 @@ _IN_MULTI: Final = (
     Write(OpCode.CHECK, READ, spans.path_and_version, nodes.check, is_public=False),
 )
 
-_IN_MULTI_READ: Final = (
+IN_MULTI_READ: Final = (
     Read(OpCode.GET_DATA, READ, queries.get_data),
     Read(OpCode.GET_CHILDREN, READ, queries.get_children),
 )
 
 ROWS: Final[tuple[Row, ...]] = (
-    *_IN_MULTI,
-    Write(OpCode.MULTI, NOTHING, multi.spanning(_IN_MULTI), multi.applying(_IN_MULTI)),
+    *IN_MULTI,
+    Write(OpCode.MULTI, NOTHING, multi.spanning(IN_MULTI), multi.applying(IN_MULTI)),
     Write(OpCode.SET_ACL, ADMIN, spans.path_acl_and_version, nodes.set_acl),
     Write(OpCode.CLOSE_SESSION, NOTHING, spans.empty, sessions.close_session),
     Write(Internal.ATTACH, NOTHING, spans.empty, sessions.attach, is_public=False),
     Write(Internal.EXPIRE, NOTHING, spans.empty, sessions.expire, is_public=False),
     Write(Internal.REAP, NOTHING, spans.empty, nodes.reap, is_public=False),
-    *_IN_MULTI_READ,
-    Read(OpCode.MULTI_READ, NOTHING, multi.answering(_IN_MULTI_READ)),
+    *IN_MULTI_READ,
+    Read(OpCode.MULTI_READ, NOTHING, multi.answering(IN_MULTI_READ)),
     Read(OpCode.EXISTS, READ, queries.exists),
     Read(OpCode.GET_CHILDREN2, READ, queries.get_children2),
     Read(OpCode.GET_ALL_CHILDREN_NUMBER, READ, queries.get_all_children_number),
