@@ -15,11 +15,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import lmdb
 
 from coord.storage.errors import Damaged, DiskFull, StorageFailed
+
+if TYPE_CHECKING:
+    Database = lmdb._Database  # noqa: SLF001 - its only name
+    Transaction = lmdb.Transaction[bytes]
+else:  # LMDB's classes cannot be subscripted
+    Database = object
+    Transaction = lmdb.Transaction
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_ROOM_TEXTS: Final = tuple(os.strerror(code) for code in _NO_ROOM)
@@ -95,22 +102,22 @@ class Environment:
             raise StorageFailed(f"cannot open {path}: {error.strerror}") from error
         return cls(path, environment)
 
-    def database(self, name: bytes) -> "lmdb._Database":
+    def database(self, name: bytes) -> Database:
         """Open a named database; outside of transactions, when the environment is new."""
         with self.failing():
             return self._lmdb.open_db(name)
 
-    def write(self) -> lmdb.Transaction:
+    def write(self) -> Transaction:
         """Begin the one write transaction."""
         with self.failing():
             return self._lmdb.begin(write=True)
 
-    def read(self) -> lmdb.Transaction:
+    def read(self) -> Transaction:
         """Begin a read transaction on what was committed last; what it returns is copied."""
         with self.failing():
             return self._lmdb.begin()
 
-    def commit(self, transaction: lmdb.Transaction) -> None:
+    def commit(self, transaction: Transaction) -> None:
         """End the write transaction."""
         with self.failing():
             transaction.commit()

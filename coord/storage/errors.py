@@ -9,7 +9,7 @@ class DataFolderError(StorageError):
     """The data folder cannot be used by this replica; the text is one sentence for the operator."""
 
 
-class StorageFailed(StorageError):
+class StorageFailed(StorageError):  # noqa: N818 - says what happened
     """A write, a commit or an fsync failed; what is on the disk is known only after a restart.
 
     After a failed fsync the kernel may hold the lost pages for clean, so a second fsync that
@@ -21,7 +21,7 @@ class DiskFull(StorageFailed):
     """There was no room for a write: the disk, a quota, a file size limit or the map is full."""
 
 
-class Damaged(StorageError):
+class Damaged(StorageError):  # noqa: N818 - says what happened
     """A stored record is not what was written."""
 
 
@@ -45,5 +45,5 @@ class SnapshotError(StorageError):
     """A chunk is damaged, out of order or not of this format; the transfer begins again."""
 
 
-class TransferExpired(StorageError):
+class TransferExpired(StorageError):  # noqa: N818 - says what happened
     """A transfer held its view of the tree for too long; it begins again at a newer flush."""
