@@ -67,6 +67,7 @@ class Environment:
 
     def __init__(self, path: Path, environment: lmdb.Environment) -> None:
         self.path = path
+        self.is_closed = False
         self._lmdb = environment
 
     @classmethod
@@ -148,5 +149,6 @@ class Environment:
         return int(self._lmdb.stat()["psize"])
 
     def close(self) -> None:
-        """Let go of the file; no transaction may be open."""
+        """Let go of the file; read transactions that are open end, no other may be."""
+        self.is_closed = True
         self._lmdb.close()

@@ -9,13 +9,15 @@ Rules
 
 How a write is made. Each call into LMDB gives the interpreter's lock away; taking it back beside a
 busy loop costs up to a switch interval. So the loop itself puts (`stage`, about 3 µs an entry) and
-another thread, or the loop when nothing else waits, makes one call: `commit`. For that the
-environment is opened without LMDB's own locks. Their two jobs are done here: there is one writer at
-a time (a stage follows the commit before it; the data folder is locked against other processes),
-and no reader is older than the last commit but one. LMDB reuses a page in transaction N only if
-neither N - 1 nor N - 2 can see it; our reader sees N - 1 while N is made, and is renewed before
-N + 1, never while a commit is under way, when it could read half of the page that names the newest
-state. Nothing else differs: the same two syncs, the same order.
+another thread, or the loop when nothing else waits, makes one call: `commit`; the loop then shows
+what was committed (`finish`), so that nothing changes under it between two looks.
+
+For that the environment is opened without LMDB's own locks. Their two jobs are done here: there is
+one writer at a time (a stage follows the commit before it; the data folder is locked against other
+processes), and no reader is too old. LMDB reuses a page in transaction N only if neither N - 1 nor
+N - 2 can see it; our reader sees N - 1 while N is made, and is renewed before N + 1 begins, never
+while a commit is under way, when it could read half of the page that names the newest state.
+Nothing else differs: the same two syncs, in the same order.
 """
 
 import os
@@ -61,8 +63,8 @@ class _State:
     """The last entry; the base when there is none."""
     tree: str | None = None
     """The tree that counts; None before the first start is over."""
-    ensemble_id: bytes | None = None
-    """The ensemble this replica belongs to; None until it has met it."""
+    ensemble: int | None = None
+    """Number of the ensemble this replica belongs to; None until it has met it."""
 
 
 class DurableLog:
@@ -81,7 +83,7 @@ class DurableLog:
         self._state = self._stored_state()
         self._staging: Transaction | None = None
         self._staged = self._state
-        # Set by the thread that committed, taken by the loop: see `_current`.
+        # Set by the thread that committed, taken by the loop: see `finish`.
         self._committed: _State | None = None
         self.birth = self._number(b"birth")
         """Random, positive, made with the folder: it tells a wiped disk from the old one."""
@@ -113,40 +115,41 @@ class DurableLog:
     @property
     def hard(self) -> HardState:
         """The hard state as stored last."""
-        return self._current().hard
+        return self._state.hard
 
     @property
     def base(self) -> Point:
         """The place just below the first entry that is kept; ORIGIN when nothing was trimmed."""
-        return self._current().base
+        return self._state.base
 
     @property
     def last_index(self) -> int:
         """Index of the last durable entry; the base's when there is none."""
-        return self._current().last_index
+        return self._state.last_index
 
     @property
     def tree(self) -> str | None:
         """Name of the tree that counts; None before the first start is over."""
-        return self._current().tree
+        return self._state.tree
 
     @property
-    def ensemble_id(self) -> bytes | None:
-        """The ensemble this replica belongs to; None until `name_ensemble`."""
-        return self._current().ensemble_id
+    def ensemble(self) -> int | None:
+        """Number of the ensemble this replica belongs to; None until `name_ensemble`."""
+        return self._state.ensemble
 
     def write(self, persists: Sequence[Persist], trim_to: int | None = None) -> None:
-        """Make some Persists durable in one transaction: stage and commit.
+        """Make some Persists durable in one transaction: stage, commit and finish.
 
         Entries up to `trim_to` may be dropped. Any failure is fatal to the replica.
         """
         self.stage(persists, trim_to)
         self.commit()
+        self.finish()
 
     def stage(self, persists: Sequence[Persist], trim_to: int | None = None) -> None:
         """Put some Persists into the next transaction; only `commit` makes them durable.
 
-        May be called again before `commit`, never during one.
+        May be called again before `commit`, never during one, which it finishes.
         """
         transaction = self._begin()
         try:
@@ -158,7 +161,7 @@ class DurableLog:
             raise failure(error) from error
 
     def commit(self) -> None:
-        """Make durable what was staged; blocks on the disk, from any thread."""
+        """Make durable what was staged; blocks on the disk, in any thread. Then `finish`."""
         transaction = self._staging
         if transaction is None:
             return
@@ -166,27 +169,36 @@ class DurableLog:
         self._staging = None
         self._committed = self._staged
 
+    def finish(self) -> None:
+        """Show what was committed; until then readers see what was there before."""
+        if self._committed is not None:
+            self._reader.abort()
+            self._reader = self._environment.read()
+            self._state, self._committed = self._committed, None
+
     def name_tree(self, name: str) -> None:
         """Say durably which tree counts: an empty one, at the first start."""
         transaction = self._begin()
         self._put(transaction, b"tree", name.encode())
         self._staged = attrs.evolve(self._staged, tree=name)
         self.commit()
+        self.finish()
 
-    def name_ensemble(self, ensemble_id: bytes) -> None:
+    def name_ensemble(self, ensemble: int) -> None:
         """Say durably which ensemble this is; refuse another one than before."""
-        known = self.ensemble_id
-        if known == ensemble_id:
+        known = self.ensemble
+        if known == ensemble:
             return
         if known is not None:
             raise DataFolderError(
                 f"The data folder {self._environment.path.parent} belongs to the ensemble"
-                f" {known.hex()}, not to {ensemble_id.hex()}."
+                f" {known:x}, not to {ensemble:x}."
             )
         transaction = self._begin()
-        self._put(transaction, b"ensemble", ensemble_id)
-        self._staged = attrs.evolve(self._staged, ensemble_id=ensemble_id)
+        self._put(transaction, b"ensemble", _NUMBER.pack(ensemble))
+        self._staged = attrs.evolve(self._staged, ensemble=ensemble)
         self.commit()
+        self.finish()
 
     def read(self, first: int, last: int, bytes_max: int) -> list[Entry]:
         """Return entries from `first` on, at least one, until `last` or until the size is met."""
@@ -216,7 +228,8 @@ class DurableLog:
     def _begin(self) -> Transaction:
         """Return the transaction that is being filled, beginning one when there is none."""
         if self._staging is None:
-            self._staged = self._current()
+            self.finish()
+            self._staged = self._state
             self._staging = self._environment.write()
         return self._staging
 
@@ -276,14 +289,6 @@ class DurableLog:
         with self._environment.failing():
             transaction.put(name, seal(name, value), db=self._values)
 
-    def _current(self) -> _State:
-        """Return what the last commit left; the reader then sees just that."""
-        if self._committed is not None:
-            self._reader.abort()
-            self._reader = self._environment.read()
-            self._state, self._committed = self._committed, None
-        return self._state
-
     def _read_one(self, transaction: Transaction, index: int) -> Entry:
         key = _index(index)
         try:
@@ -315,13 +320,14 @@ class DurableLog:
 
     def _stored_state(self) -> _State:
         hard, base, tree = self._value(b"hard"), self._value(b"base"), self._value(b"tree")
+        ensemble = self._value(b"ensemble")
         point = ORIGIN if base is None else Point(*_POINT.unpack(base))
         return _State(
             hard=HardState() if hard is None else HardState(*_HARD.unpack(hard)),
             base=point,
             last_index=self._stored_last() or point.index,
             tree=None if tree is None else tree.decode(),
-            ensemble_id=self._value(b"ensemble"),
+            ensemble=None if ensemble is None else _NUMBER.unpack(ensemble)[0],
         )
 
     def _stored_last(self) -> int | None:
