@@ -87,6 +87,10 @@ class Command:
     """One of `COMMANDS`."""
 
 
+ServerEvent = Command | ConnectRequest | bytes
+"""What arrives at a server; the bytes are a whole request without its length."""
+
+
 class ServerConnection:
     """The server's end. Give it all that arrives and close the connection on a FrameError.
 
@@ -109,7 +113,7 @@ class ServerConnection:
         """How far the connection has come."""
         return self._state
 
-    def receive(self, data: bytes) -> Sequence[Command | ConnectRequest | bytes]:
+    def receive(self, data: bytes) -> Sequence[ServerEvent]:
         """Take what arrived; return what is whole now, in order."""
         if self._state is ServerState.OPEN and not self._kept:
             try:
@@ -118,7 +122,7 @@ class ServerConnection:
                 self._go(ServerStep.BREAK)
                 raise
         if self._state is ServerState.CLOSED:
-            return ()
+            return []
         self._kept += data
         try:
             return self._receive_kept()
@@ -139,7 +143,7 @@ class ServerConnection:
         self._go(ServerStep.REFUSE)
         return self._response(ConnectResponse(0, 0, 0, bytes(PASSWORD_BYTES)))
 
-    def _receive_kept(self) -> Sequence[Command | ConnectRequest | bytes]:
+    def _receive_kept(self) -> Sequence[ServerEvent]:
         if self._state is ServerState.OPEN:
             kept, self._kept = bytes(self._kept), bytearray()
             return self._frames.feed(kept)
@@ -147,26 +151,26 @@ class ServerConnection:
             return self._greeting()
         if len(self._kept) > KEPT_BYTES_MAX:
             raise FrameError(f"over {KEPT_BYTES_MAX} bytes before the session was there")
-        return ()
+        return []
 
-    def _greeting(self) -> Sequence[Command | ConnectRequest]:
+    def _greeting(self) -> Sequence[ServerEvent]:
         word = bytes(self._kept[:4])
         if len(word) < 4:
-            return ()
+            return []
         if word in COMMANDS:
             self._go(ServerStep.COMMAND)
-            return (Command(word.decode()),)
+            return [Command(word.decode())]
         end = 4 + int.from_bytes(word)
         if end - 4 > GREETING_BYTES_MAX:
             raise FrameError("neither a command nor a ConnectRequest")
         if len(self._kept) < end:
-            return ()
+            return []
         body = bytes(self._kept[4:end])
         del self._kept[:end]
         request = _decode(ConnectRequest, body)
         self._has_read_only = request.has_read_only
         self._go(ServerStep.CONNECT)
-        return (request,)
+        return [request]
 
     def _response(self, response: ConnectResponse) -> bytes:
         read_only = bool(response.read_only) if self._has_read_only else None
@@ -236,6 +240,10 @@ class Notification:
     """What happened, and where."""
 
 
+ClientEvent = ConnectResponse | Reply | Notification
+"""What arrives at a client."""
+
+
 class ClientConnection:
     """The client's end. Send what `connect_frame` returns, then give it all that arrives.
 
@@ -273,7 +281,7 @@ class ClientConnection:
             raise jute.EncodeError(f"a request of {length} bytes: the limit is {self._limit}")
         return encode_frame(_request_header.pack(xid, opcode) + body)
 
-    def receive(self, data: bytes) -> list[ConnectResponse | Reply | Notification]:
+    def receive(self, data: bytes) -> list[ClientEvent]:
         """Take what arrived; return what is whole now, in order."""
         if self._state is ClientState.CLOSED:
             return []
@@ -283,10 +291,10 @@ class ClientConnection:
             self._go(ClientStep.BREAK)
             raise
 
-    def _receive(self, data: bytes) -> list[ConnectResponse | Reply | Notification]:
+    def _receive(self, data: bytes) -> list[ClientEvent]:
         if self._state is ClientState.NEW and data:
             raise FrameError("the server spoke first")
-        events: list[ConnectResponse | Reply | Notification] = []
+        events: list[ClientEvent] = []
         for frame in self._frames.feed(data):
             if self._state is ClientState.OPEN:
                 events.append(_reply_or_notification(frame))
