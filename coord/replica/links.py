@@ -21,6 +21,7 @@ class LinkTransport(Protocol):
 
     address: str
     """For people."""
+
     @property
     def unsent_bytes(self) -> int:
         """What the socket did not take yet."""

@@ -146,7 +146,7 @@ class Replica:
             before.transport.close()
             self.node.disconnected(link.peer)
         self.sessions.link_renewed(link.peer)
-        self.node.connected(link.peer)
+        self.node.connected(link.peer, link.birth)
         if link.peer == self.node.leader:
             self._send_all_again()
 
