@@ -7,8 +7,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -49,22 +48,30 @@ class Storm:
         self.watchers = [Watcher(ensemble, i) for i in ids]
         self.kills: list[Kill] = []
 
-    @contextmanager
-    def blowing(self) -> Iterator["Storm"]:
-        """Run the clients; verify at the end of the scope."""
+    def __enter__(self) -> "Storm":
         storm.prepare(self.ensemble)
-        clients: Sequence[storm.Client] = [*self.watchers, *self.writers]
-        for client in clients:
+        for client in self.clients:
             client.start()
         try:
             self.progress()
-            yield self
-            self.progress()
         except BaseException:
-            for client in clients:
-                client.stop()
+            self.__exit__(None, None, None)
             raise
-        storm.verify(self.ensemble, self.writers, self.watchers)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self.clients:
+            client.stop()
+
+    @property
+    def clients(self) -> list[storm.Client]:
+        """Everybody."""
+        return [*self.watchers, *self.writers]
+
+    def final_tree(self) -> list[storm.Node]:
+        """Let everybody end, and read what the replicas hold."""
+        self.progress()
+        return storm.final_tree(self.ensemble, self.writers, self.watchers)
 
     @property
     def acknowledged(self) -> int:
@@ -76,7 +83,7 @@ class Storm:
         goal = self.acknowledged + PROGRESS
 
         def reached() -> bool:
-            for client in (*self.writers, *self.watchers):
+            for client in self.clients:
                 if client.error is not None:
                     raise client.error
             return self.acknowledged >= goal
@@ -97,7 +104,7 @@ class Storm:
         self.progress()
         losses = [
             loss
-            for client in (*self.writers, *self.watchers)
+            for client in self.clients
             for loss in client.losses
             if now <= loss.time <= after and loss.replica not in replicas
         ]
@@ -108,7 +115,7 @@ class Storm:
             len(losses),
         )
         self.kills.append(kill)
-        for client in (*self.writers, *self.watchers):
+        for client in self.clients:
             client.go_home()
         self.progress()
         return kill
@@ -148,7 +155,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         kind(Path(folder), options.replicas, tick_ms=2000) as ensemble,
-        Storm(ensemble).blowing() as blowing,
+        Storm(ensemble) as blowing,
     ):
         for number in range(1, options.rounds + 1):
             kill = blowing.kill(VICTIMS[options.victim](ensemble))
@@ -157,6 +164,10 @@ def main() -> None:
                 f"{kill.needlessly_lost} connections to others lost",
                 flush=True,
             )
+        tree = blowing.final_tree()
+    storm.verify_writes(tree, blowing.writers)
+    for watcher in blowing.watchers:
+        storm.verify_watch(tree, watcher)
     gaps = [kill.gap_s for kill in blowing.kills]
     unknown = sum(len(writer.unknown) for writer in blowing.writers)
     print(

@@ -1,5 +1,6 @@
 """Durability: what is acknowledged has been synced, as strace and a simulated power cut show."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,17 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from tests.ensemble.powercut import Disk, strace_missing, syncs, tracer, wait_until_complete
+from tests.ensemble.conftest import require
+from tests.ensemble.powercut import (
+    Disk,
+    replies,
+    strace_missing,
+    syncs,
+    tracer,
+    wait_until_complete,
+)
+from tests.ensemble.probe import Probe
+from tests.ensemble.servers import CoordEnsemble
 
 pytestmark = pytest.mark.skipif(strace_missing() is not None, reason=str(strace_missing()))
 
@@ -51,3 +62,69 @@ def test_a_power_cut_keeps_what_was_synced_and_nothing_else(tmp_path: Path) -> N
         ):
             assert transaction.stat()["entries"] == expected
     assert len(syncs(trace, folder)) >= 21
+
+
+class Traced:
+    """A coord ensemble whose replicas run under strace."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.traces = {i: folder / f"trace.{i}" for i in range(1, size + 1)}
+        self.ensemble = CoordEnsemble(folder, size, wrapper=lambda i: tracer(self.traces[i]))
+
+    def data(self, replica: int) -> Path:
+        """The data folder of a replica."""
+        return self.ensemble.folder / str(replica) / "data"
+
+    def cut(self) -> None:
+        """Kill all replicas at once and wait until their traces are whole."""
+        pids = {i: self.ensemble.processes[i].pid for i in self.ensemble.ids}
+        self.ensemble.stop()
+        for i, pid in pids.items():
+            wait_until_complete(self.traces[i], pid)
+
+
+def write(probe: Probe, count: int) -> list[str]:
+    """Create nodes one after the other and return the acknowledged paths."""
+    return [probe.create(f"/n{number:05d}", b"x" * 100) for number in range(count)]
+
+
+@pytest.mark.parametrize(("size", "durable_on"), [(1, 1), (3, 2)])
+def test_each_reply_comes_after_a_sync_of_its_own_on_a_replication_quorum(
+    tmp_path: Path, size: int, durable_on: int
+) -> None:
+    require("coord")
+    traced = Traced(tmp_path, size)
+    count = 200 if size == 1 else 50
+    with traced.ensemble as ensemble:
+        home = ensemble.leader()
+        with Probe(ensemble.address(home)) as probe:
+            port = probe.socket.getsockname()[1]
+            write(probe, count)
+        traced.cut()
+    # The first thing sent is the answer to the greeting; the last replies end the session.
+    sent = replies(traced.traces[home], port)[: count + 1]
+    assert len(sent) == count + 1
+    synced = [syncs(traced.traces[i], traced.data(i)) for i in ensemble.ids]
+    for before, reply in itertools.pairwise(sent):
+        replicas = [any(before < time < reply for time in times) for times in synced]
+        assert sum(replicas) >= durable_on
+
+
+def test_acknowledged_writes_survive_a_power_cut_of_every_replica(tmp_path: Path) -> None:
+    require("coord")
+    traced = Traced(tmp_path, 3)
+    with traced.ensemble as ensemble:
+        with Probe(ensemble.address(ensemble.followers()[0])) as probe:
+            acknowledged = write(probe, 100)
+            traced.cut()
+        for i in ensemble.ids:
+            data = traced.data(i)
+            disk = Disk.after(traced.traces[i], data)
+            data.rename(data.with_name("data.before"))
+            disk.write_to(data)
+        ensemble.start()
+        for i in ensemble.ids:
+            with Probe(ensemble.address(i)) as probe:
+                probe.sync()
+                names = probe.children("/")[0]
+                assert {path[1:] for path in acknowledged} <= set(names)
