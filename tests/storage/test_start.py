@@ -167,6 +167,15 @@ def test_a_snapshot_is_installed_by_one_write_to_the_log(storage, leader):
     storage.close()
 
 
+def test_an_install_right_behind_the_commit_serves_the_new_tree(storage, leader):
+    name, point = receive(storage, leader)
+    storage.log.stage([persist(snapshot=snapshot_named(name, point))])
+    storage.log.commit()
+    storage.install()
+    assert storage.folder.trees() == [name]
+    assert storage.tree.point == storage.log.base == point
+
+
 def test_a_crash_before_that_write_keeps_the_old_tree_and_one_after_it_the_new(storage, leader):
     storage.log.write([persist(*history(3))])
     name, point = receive(storage, leader)
