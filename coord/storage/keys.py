@@ -18,6 +18,8 @@ NAME_MAX: Final = 494
 """Longest name that stands in a key as it is."""
 PREFIX_BYTES: Final = 17
 """What stands before the name in a key."""
+TAG_AT: Final = 16
+"""Where a key says whether it has the name itself (0) or only its hash (1)."""
 _PLAIN: Final = b"\0"
 _HASHED: Final = b"\1"
 _LENGTH: Final = Struct("<I")
@@ -62,16 +64,14 @@ class PathKeys:
 
 def value_of(key: bytes, path: bytes, record: bytes) -> bytes:
     """Return the value to store under a znode's key."""
-    if key[16] == 0:
+    if key[TAG_AT] == 0:
         return record
     name = path.rpartition(b"/")[2]
     return _LENGTH.pack(len(name)) + name + record
 
 
-def record_in(key: bytes, value: bytes) -> bytes:
-    """Return the record that a value holds."""
-    if key[16] == 0:
-        return value
+def record_behind_name(value: bytes) -> bytes:
+    """Return the record in a value whose key has only the hash of the name."""
     return value[_LENGTH.size + _LENGTH.unpack_from(value)[0] :]
 
 

@@ -27,7 +27,7 @@ from coord.state.store import PATH_KEY, Table
 from coord.storage.environment import Database, Environment
 from coord.storage.errors import DamagedTree
 from coord.storage.flush import Flush, FlushPoint, TreeFile, read_journal
-from coord.storage.keys import PREFIX_BYTES, PathKeys, name_in, record_in
+from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
 from coord.storage.layer import MISSING, TABLE_PREFIXES, Cache, Layer
 from coord.storage.seal import unseal
 
@@ -124,9 +124,7 @@ class TreeStore:
             if record is MISSING:
                 record = self._frozen_records.get(path, MISSING)
                 if record is MISSING:
-                    record = self._cache.promoted(path)
-                    if record is MISSING:
-                        return self._stored_node(path)
+                    return self._read_node(path)
         return record
 
     def put(self, path: bytes, record: bytes) -> None:
@@ -165,9 +163,7 @@ class TreeStore:
             if value is MISSING:
                 value = self._frozen_records.get(row, MISSING)
                 if value is MISSING:
-                    value = self._cache.promoted(row)
-                    if value is MISSING:
-                        return self._stored_row(row)
+                    return self._read_row(row)
         return value
 
     def put_row(self, table: Table, key: bytes, value: bytes) -> None:
@@ -272,30 +268,34 @@ class TreeStore:
         self._path_key = secret
         self._keys = PathKeys(secret)
 
-    def _stored_node(self, path: bytes) -> bytes | None:
-        """Read a node from LMDB and remember it, also when there is none."""
-        key = self._keys.key_of(path)
-        stored = self._read(key, self._file.nodes)
-        if stored is None:
-            self._cache.add(path, None)
-            return None
-        value = unseal(key, stored)
-        if value is None:
-            raise DamagedTree(f"the znode {_shown(path)} is damaged")
-        record = record_in(key, value)
-        self._cache.add(path, record)
+    def _read_node(self, path: bytes) -> bytes | None:
+        """Return a node that no layer has, and remember it, also when there is none."""
+        record = self._cache.promoted(path)
+        if record is MISSING:
+            key = self._keys.key_of(path)
+            stored = self._stored(key, self._file.nodes)
+            record = None
+            if stored is not None:
+                record = unseal(key, stored)
+                if record is None:
+                    raise DamagedTree(f"the znode {_shown(path)} is damaged")
+                if key[TAG_AT]:
+                    record = record_behind_name(record)
+            self._cache.add(path, record)
         return record
 
-    def _stored_row(self, row: bytes) -> bytes | None:
-        """Read a row from LMDB and remember it, also when there is none."""
-        stored = self._read(row, self._file.rows)
-        value = None if stored is None else _unsealed_row(row, stored)
-        self._cache.add(row, value)
+    def _read_row(self, row: bytes) -> bytes | None:
+        """Return a row that no layer has, and remember it, also when there is none."""
+        value = self._cache.promoted(row)
+        if value is MISSING:
+            stored = self._stored(row, self._file.rows)
+            value = None if stored is None else _unsealed_row(row, stored)
+            self._cache.add(row, value)
         return value
 
-    def _read(self, key: bytes, database: Database) -> bytes | None:
+    def _stored(self, key: bytes, database: Database) -> bytes | None:
         try:
-            return self._view.transaction.get(key, db=database)
+            return self._view.transaction.get(key, None, database)
         except lmdb.Error as error:
             raise DamagedTree(f"the tree is damaged: {error}") from error
 
