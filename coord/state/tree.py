@@ -42,10 +42,15 @@ _DEPTH_COUNTED: Final = 2
 """Paths with more slashes than this are counted at ancestors other than the root."""
 
 
+Begun = tuple[Store, Journal, tuple[int, ...], dict[bytes, int]]
+"""What undoes a multi: the store, the journal over it, the counts, the changes of DESCENDANTS."""
+
+
 class Tree:
     """The state of one replica in a store."""
 
     __slots__ = (
+        "_deeper_changes",
         "data_bytes",
         "ephemeral_count",
         "last_session",
@@ -73,6 +78,8 @@ class Tree:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        # By ancestor: what this entry adds to DESCENDANTS, written once for all of its operations.
+        self._deeper_changes: dict[bytes, int] = {}
         stored = self.row(Table.META, STATE_KEY)
         (
             self.zxid,
@@ -91,6 +98,8 @@ class Tree:
 
     def save(self) -> None:
         """Write the state row: the last change of every entry."""
+        if self._deeper_changes:
+            self._save_deeper()
         state = self._state()
         term = rows.term_of(Table.META, STATE_KEY, state)
         self.store.put_row(Table.META, STATE_KEY, CHECKSUM.pack(term) + state)
@@ -177,24 +186,26 @@ class Tree:
         """Return how many nodes lie below this one."""
         if path == ROOT:
             return self.node_count - 1
-        return znode.children_of(record) + self._deeper(rows.path_key(path))
+        deeper = self._deeper(rows.path_key(path)) + self._deeper_changes.get(path, 0)
+        return znode.children_of(record) + deeper
 
     # What a multi needs.
 
-    def begin(self) -> tuple[Store, Journal, tuple[int, ...]]:
+    def begin(self) -> Begun:
         """Make all changes from now on revocable; the result is for `keep` or `take_back`."""
         store = self.store
         journal = Journal(store)
         self.store = journal
-        return store, journal, (self.node_count, self.ephemeral_count, self.data_bytes, self.sum)
+        counts = (self.node_count, self.ephemeral_count, self.data_bytes, self.sum)
+        return store, journal, counts, dict(self._deeper_changes)
 
-    def keep(self, begun: tuple[Store, Journal, tuple[int, ...]]) -> None:
+    def keep(self, begun: Begun) -> None:
         """Let the changes since `begin` stand."""
         self.store = begun[0]
 
-    def take_back(self, begun: tuple[Store, Journal, tuple[int, ...]]) -> None:
+    def take_back(self, begun: Begun) -> None:
         """Undo the changes since `begin`."""
-        self.store, journal, counts = begun
+        self.store, journal, counts, self._deeper_changes = begun
         journal.take_back()
         self.node_count, self.ephemeral_count, self.data_bytes, self.sum = counts
 
@@ -236,13 +247,19 @@ class Tree:
             self.delete_row(Table.REAPABLE, rows.reapable_key(due_of(record), path))
 
     def _count_descendant(self, path: bytes, by: int) -> None:
+        changes = self._deeper_changes
         for ancestor in far_ancestors(path):
+            changes[ancestor] = changes.get(ancestor, 0) + by
+
+    def _save_deeper(self) -> None:
+        for ancestor, by in self._deeper_changes.items():
             key = rows.path_key(ancestor)
             count = self._deeper(key) + by
             if count:
                 self.put_row(Table.DESCENDANTS, key, _COUNT.pack(count))
             else:
                 self.delete_row(Table.DESCENDANTS, key)
+        self._deeper_changes = {}
 
     def _deeper(self, key: bytes) -> int:
         """Return the count in DESCENDANTS under this key."""

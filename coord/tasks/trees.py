@@ -16,7 +16,7 @@ from coord.storage.snapshots import Export, Import
 from coord.storage.start import Storage
 from coord.tasks.writer import Writer
 
-FLUSH_BYTES: Final = 16 << 20
+FLUSH_BYTES: Final = 8 << 20
 """Changes in memory, or applied entries since the last flush. A restart applies that much of the
 log again, which takes about a second at the most."""
 OVERLAY_BYTES_MAX: Final = 64 << 20
