@@ -109,15 +109,20 @@ class Server:
     def install(self) -> StateMachine:
         """Open the tree that the log names now, in place of the present one."""
         self._trees.install()
+        LOG.info(
+            "replica %d: received a snapshot: the state after entry %d",
+            self.config.id,
+            self._storage.tree.point.index,
+        )
         return StateMachine(self._storage.tree, self._watches)
 
     def configured(self) -> None:
         """A configuration entry was applied."""
         self._compare(Configuration.decode(self.replica.configuration))
 
-    def applied(self, size: int) -> None:
+    def applied(self, index: int, size: int) -> None:
         """An entry of this many bytes was applied."""
-        self._trees.log_bytes += size
+        self._trees.applied(index, size, self.clients.machine.data_bytes)
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970."""
