@@ -5,6 +5,7 @@ import click
 from coord.cli.dev import dev
 from coord.cli.quorum import quorum
 from coord.cli.serve import serve
+from coord.cli.shell import shell
 from coord.cli.status import status
 
 
@@ -13,5 +14,5 @@ def main() -> None:
     """A ZooKeeper-compatible coordination service with flexible quorums."""
 
 
-for command in (dev, serve, status, quorum):
+for command in (dev, serve, shell, status, quorum):
     main.add_command(command)

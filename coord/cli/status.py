@@ -1,25 +1,21 @@
 """`coord status`: every replica, and what may fail next."""
 
 import json
-import os
 import sys
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from coord.cli.words import monitor, split_hosts
+from coord.cli.words import hosts_option, monitor, split_hosts
 
-DEFAULT_HOSTS = "127.0.0.1:2181,127.0.0.1:2182,127.0.0.1:2183"
+
+TABLE_WIDTH = 110
+"""Columns that the table needs; a narrow terminal wraps it, nothing is cut."""
 
 
 @click.command()
-@click.option(
-    "--hosts",
-    default=lambda: os.environ.get("COORD_HOSTS", DEFAULT_HOSTS),
-    show_default="COORD_HOSTS, else the three of `coord dev`",
-    help="Client addresses, host:port separated by commas.",
-)
+@hosts_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def status(hosts: str, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Show every replica: role, epoch, zxid, lag, digest, quorums and what is missing.
@@ -64,6 +60,7 @@ def _print(rows: list[dict[str, str]]) -> None:
             row.get("coord_digest", "?"),
         )
     console = Console(highlight=False)
+    console.width = max(console.width, TABLE_WIDTH)
     console.print(table)
     for line in sorted({_finding(row) for row in rows} - {""}):
         console.print(line)

@@ -1,9 +1,20 @@
-"""Ask a replica a four-letter word, from a command."""
+"""Where the replicas are, and how a command asks one a four-letter word."""
 
+import os
 import socket
 
+import click
+
+DEFAULT_HOSTS = "127.0.0.1:2181,127.0.0.1:2182,127.0.0.1:2183"
 TIMEOUT_S = 2.0
 """A replica that takes longer is reported as not answering."""
+
+hosts_option = click.option(
+    "--hosts",
+    default=lambda: os.environ.get("COORD_HOSTS", DEFAULT_HOSTS),
+    show_default="COORD_HOSTS, else the three of `coord dev`",
+    help="Client addresses, host:port separated by commas.",
+)
 
 
 def ask(host: str, port: int, word: str) -> str:
