@@ -9,7 +9,6 @@ from rich.table import Table
 
 from coord.cli.words import hosts_option, monitor, split_hosts
 
-
 TABLE_WIDTH = 110
 """Columns that the table needs; a narrow terminal wraps it, nothing is cut."""
 

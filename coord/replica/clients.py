@@ -76,7 +76,9 @@ class Clients:
         self.touched: set[int] = set()
         """Sessions heard since the last report."""
         self.resumed: set[int] = set()
-        """Sessions that were attached anew, for the leader's expiry; emptied by the replica."""
+        """Sessions that were attached anew, for the leader's expiry; emptied by `Sessions`."""
+        self.over: set[int] = set()
+        """Sessions that ended, likewise."""
         self.paused: set[Connection] = set()
         self.ahead: list[tuple[Connection, ConnectRequest]] = []
         self.commands: list[tuple[Connection, str]] = []
@@ -315,6 +317,7 @@ class Clients:
 
     def ended(self, session_id: int) -> None:
         """A session was closed or has expired."""
+        self.over.add(session_id)
         connection = self.attached.pop(session_id, None)
         if connection is not None and not connection.ending:
             connection.ending = True

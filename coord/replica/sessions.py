@@ -109,6 +109,8 @@ class Sessions:
         """Leader: expire what is overdue, reap what is due."""
         expiry = self._expiry
         if expiry is None:
+            self._clients.over.clear()
+            self._clients.resumed.clear()
             return
         now_ms, machine = self._clients.now_ms, self._clients.machine
         self._watch_all(expiry)
@@ -124,10 +126,13 @@ class Sessions:
                 self._submit(Internal.REAP, ReapRequest(path, mzxid, pzxid))
 
     def _watch_all(self, expiry: Expiry) -> None:
-        """Let the expiry know of sessions that began or moved; those that ended leave it later."""
+        """Let the expiry know of sessions that began, moved or ended."""
         machine = self._clients.machine
+        over, self._clients.over = self._clients.over, set()
+        for session in over:
+            expiry.ended(session)
         renewed, self._clients.resumed = self._clients.resumed, set()
-        if len(expiry) < machine.session_count:
+        if len(expiry) != machine.session_count:
             renewed.update(session for session in machine.sessions() if session not in expiry)
         for session in renewed:
             known = machine.session(session)

@@ -68,7 +68,7 @@ class Status:
     watches: int
     """All watches."""
     node_count: int
-    """Znodes, the root and /zookeeper included."""
+    """Znodes, /zookeeper included; the root counts twice, as in ZooKeeper."""
     data_bytes: int
     """Approximate size of all data and paths."""
     outstanding: int

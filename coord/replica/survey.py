@@ -57,7 +57,7 @@ def survey(
         watchers=watchers,
         watched_paths=paths,
         watches=watches,
-        node_count=machine.node_count,
+        node_count=machine.node_count + 1,
         data_bytes=machine.data_bytes,
         outstanding=len(clients.origin.pending),
         received=clients.received_count,

@@ -310,7 +310,7 @@ class TreeStore:
                         break
                     names.append(key[PREFIX_BYTES:])
             if names and not names[0]:
-                pass  #  stands among its own children
+                del names[0]  # the root stands among its own children
             if cursor.set_range(hashed):
                 for key, stored in cursor.iternext():
                     if not key.startswith(hashed):
