@@ -46,6 +46,7 @@ _PERSISTENT: Final = int(Kind.PERSISTENT)
 _EPHEMERAL: Final = int(Kind.EPHEMERAL)
 _TTL_KIND: Final = int(Kind.TTL)
 
+_HEAD_SIZE: Final = HEAD.size
 _OPEN_SIZE: Final = len(OPEN_ACL)
 _OPEN_HEADS: Final = [new_head(kind, 0, OPEN_ACL) for kind in Kind]
 _VERSION_AT: Final = 36
@@ -150,7 +151,7 @@ def _place(
         raise NoChildrenForEphemerals
     owner = context.session_id if head[0] == _EPHEMERAL else 0
     stat = tree.create(path, (parent_path, parent), head, data, owner)
-    context.changed(_CREATED, path, tree.zxid, head[HEAD.size :])
+    context.changed(_CREATED, path, tree.zxid, head[_HEAD_SIZE:])
     context.changed(_CHILDREN_CHANGED, parent_path, tree.zxid, parent_acl)
     return path, stat
 

@@ -45,6 +45,7 @@ def test_its_parts_are_slices():
     assert znode.body_of(whole) == buffer(b"hello") + whole[-68:]
     assert znode.stat_bytes_of(whole) == whole[-68:]
     assert znode.stat_of(whole) == Stat(1, 2, 3, 4, 5, 6, 7, 8, 5, 9, 10)
+    assert (znode.mzxid_of(whole), znode.pzxid_of(whole)) == (2, 10)
     assert znode.data_length_of(whole) == 5
     assert znode.children_of(whole) == 9
     assert znode.owner_of(whole) == 8
@@ -62,7 +63,9 @@ def test_new_data_moves_mzxid_mtime_version_and_length_only(data):
 
 
 def test_the_birth_of_a_child_moves_pzxid_cversion_and_the_counts_only():
-    new = znode.with_child_created(record(), b"/a", 50)
+    old = record()
+    new, moved = znode.with_child_created(old, b"/a", 50)
+    assert moved == znode.checksum_of(new) - znode.checksum_of(old)
     assert znode.creates_of(new) == 1
     assert znode.stat_of(new) == Stat(1, 2, 3, 4, 5, 7, 7, 8, 5, 10, 50)
     assert znode.body_of(new)[:-68] == buffer(b"hello")
@@ -70,9 +73,9 @@ def test_the_birth_of_a_child_moves_pzxid_cversion_and_the_counts_only():
 
 
 def test_the_death_of_a_child_moves_pzxid_cversion_and_the_number_of_children_only():
-    assert znode.with_child_deleted(record(), b"/a", 50) == record(
-        cversion=7, num_children=8, pzxid=50
-    )
+    old, expected = record(), record(cversion=7, num_children=8, pzxid=50)
+    moved = znode.checksum_of(expected) - znode.checksum_of(old)
+    assert znode.with_child_deleted(old, b"/a", 50) == (expected, moved)
 
 
 def test_a_new_acl_moves_aversion_only():
@@ -81,12 +84,12 @@ def test_a_new_acl_moves_aversion_only():
 
 def test_counting_goes_on_beyond_32_bits():
     parent = record(cversion=INT_MAX)
-    assert znode.stat_of(znode.with_child_created(parent, b"/a", 50)).cversion == INT_MIN
-    assert znode.stat_of(znode.with_child_deleted(parent, b"/a", 50)).cversion == INT_MIN
+    assert znode.stat_of(znode.with_child_created(parent, b"/a", 50)[0]).cversion == INT_MIN
+    assert znode.stat_of(znode.with_child_deleted(parent, b"/a", 50)[0]).cversion == INT_MIN
     old = record()
     at = znode.CREATES_AT
     many = sealed(b"/a", old[4:at] + (2**31 - 1).to_bytes(8) + old[at + 8 :])
-    assert znode.creates_of(znode.with_child_created(many, b"/a", 1)) == 2**31
+    assert znode.creates_of(znode.with_child_created(many, b"/a", 1)[0]) == 2**31
 
 
 @pytest.mark.parametrize(
@@ -105,8 +108,8 @@ def test_every_change_leaves_an_intact_record(data, version, zxid, acl):
     old = record(version=version)
     for new in (
         znode.with_data(old, b"/a", buffer(data), zxid, zxid)[0],
-        znode.with_child_created(old, b"/a", zxid),
-        znode.with_child_deleted(old, b"/a", zxid),
+        znode.with_child_created(old, b"/a", zxid)[0],
+        znode.with_child_deleted(old, b"/a", zxid)[0],
         znode.with_acl(old, b"/a", acl),
     ):
         assert znode.is_intact(b"/a", new)
