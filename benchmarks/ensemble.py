@@ -18,7 +18,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks import workloads
-from benchmarks.load import Connection, Load, Measurement, Pipeline, pipeline
+from benchmarks.load import Connection, Load, Measurement, Pipeline, close, pipeline
 from benchmarks.workloads import Batch
 from tests.ensemble.servers import (
     JVM_BENCHMARK,
@@ -93,7 +93,7 @@ def prepare(ensemble: Ensemble) -> None:
     """Create the keys."""
     connection = Connection(ensemble.address(ensemble.leader()))
     run_out([connection], [workloads.keys()])
-    connection.close()
+    close([connection])
 
 
 def measure(ensemble: Ensemble, row: Row, *, warm_up: float, seconds: float) -> Figures:
@@ -123,8 +123,7 @@ def measure(ensemble: Ensemble, row: Row, *, warm_up: float, seconds: float) -> 
         run_out(
             connections, [workloads.deletes(*pair) for pair in zip(parents, counts, strict=True)]
         )
-    for connection in connections:
-        connection.close()
+    close(connections)
     return figures(result, cpu[1] - cpu[0], synced)
 
 

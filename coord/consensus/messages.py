@@ -196,6 +196,8 @@ class Heartbeat:
     """The leader's epoch."""
     round: jute.Long
     """Number of this heartbeat in its epoch, from 1."""
+    sent_ms: jute.Long
+    """When it was sent, by the sender's clock; the reply repeats it."""
     initial: jute.Long
     """Last index of the leader's initial history."""
     commit_index: jute.Long
@@ -212,6 +214,8 @@ class Alive:
     """The leader's epoch: what the sender has promised, and nothing later."""
     round: jute.Long
     """The heartbeat that is answered."""
+    sent_ms: jute.Long
+    """Of that heartbeat."""
     birth: jute.Long
     """Birth number of the sender's disk."""
     stored: jute.Long

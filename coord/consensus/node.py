@@ -1,60 +1,61 @@
-"""Node: one replica's part in the agreement on a log. Pure: the driver brings time and chance."""
+"""Node: one replica's part in the agreement on a log. Pure: the driver brings time and chance.
+
+Here is what holds in every role, and every change of role:
+
+N1. A message of an epoch is handled by the role of that epoch; an older epoch's is refused, and the
+    promise to a later one ends the role, before anything else.
+N2. Only the owner of an epoch is heard as its candidate or leader.
+N3. Entries are handed out for applying in order, each once, committed, and never while a snapshot
+    is on its way to the disk.
+"""
 
 from collections.abc import Callable
 
-import attrs
-
-from coord.consensus.configuration import Configuration, Member
+from coord.consensus import checks
+from coord.consensus.candidate import Candidate
+from coord.consensus.configuration import Configuration
 from coord.consensus.effects import Effects, InstalledSnapshot
-from coord.consensus.log import HardState, LogReader
-from coord.consensus.messages import Message
+from coord.consensus.epochs import epoch_above
+from coord.consensus.follower import Follower
+from coord.consensus.invariants import require
+from coord.consensus.journal import Journal, Recovered
+from coord.consensus.leader import Leader
+from coord.consensus.log import Entry, LogReader
+from coord.consensus.membership import Membership
+from coord.consensus.messages import (
+    Ack,
+    Alive,
+    Candidacy,
+    Canvass,
+    CanvassReply,
+    Commit,
+    Fetch,
+    Heartbeat,
+    History,
+    Message,
+    Promise,
+    Propose,
+    Refusal,
+    TakeOver,
+)
+from coord.consensus.progress import PeerStatus
+from coord.consensus.role import Change, Core, Follow, Lead, Role, RoleName, Stand
+from coord.consensus.settings import NodeSettings
 
 
 class NotLeading(Exception):  # noqa: N818 - a state, not a fault
-    """The replica is not an established leader, or is handing over."""
+    """The replica is not an established leader, or is handing over: ask the one that is."""
 
 
 class Backlogged(Exception):  # noqa: N818 - a state, not a fault
-    """Too many bytes are proposed and not committed; wait for commits."""
-
-
-@attrs.frozen(kw_only=True)
-class NodeSettings:
-    """What a replica is started with."""
-
-    id: int
-    """This replica, 1..255."""
-    birth: int
-    """The number its disk was born with: random, positive, durable before the first message."""
-    members: tuple[Member, ...]
-    """The configured members (births 0); they count only while the log holds no configuration."""
-    quorums: str
-    """The configured quorum system; counts as `members` does."""
-    heartbeat_ms: int = 100
-    """Interval of the leader's heartbeats."""
-    election_ms: int = 1000
-    """Silence after which a follower stands."""
-    genesis: bytes = b""
-    """`Configuration.settings` of the first entry, if this replica founds the ensemble."""
-
-
-@attrs.frozen(kw_only=True)
-class Recovered:
-    """What the disk held at the start."""
-
-    hard: HardState = attrs.field(factory=HardState)
-    """As stored last."""
-    applied_index: int = 0
-    """The tree is the state after this entry: at most the stored commit index."""
-    configuration: Configuration | None = None
-    """The configuration in force in the tree; None when the tree has none."""
+    """Too many bytes are proposed and not committed: propose again after the next commit."""
 
 
 class Node:
     """The consensus state machine of one replica.
 
     The driver calls a verb for each input, then `take_effects` until the answer is empty. It calls
-    `tick` when `deadline_ms` is reached, and before anything else after a pause.
+    `tick` when `deadline_ms` is reached, and before any other verb when time has passed.
     """
 
     def __init__(
@@ -65,39 +66,245 @@ class Node:
         draw: Callable[[int, int], int],
         now_ms: int,
     ) -> None:
-        """`draw(low, high)` returns a number of that range, both ends included."""
+        """`draw(low, high)` returns a random number of that range, both ends included."""
+        self._settings = settings
+        self._journal = Journal(recovered, log, settings.limits.tail)
+        self._core = Core(settings, self._journal, draw, now_ms)
+        self._outbox = self._core.outbox
+        self._applied_index = recovered.applied_index
+        self._install: InstalledSnapshot | None = None
+        is_alone = self._core.membership.voters == (settings.id,)
+        wait_ms = 0 if is_alone else draw(settings.heartbeat_ms // 2, settings.heartbeat_ms)
+        self._role: Role = Follower(self._core, wait_ms)
+
+    # What the driver and status see
+
+    @property
+    def role(self) -> RoleName:
+        """What this replica is at the moment."""
+        return self._role.name
+
+    @property
+    def epoch(self) -> int:
+        """The epoch this replica has promised, and may follow or lead in."""
+        return self._journal.promised
+
+    @property
+    def leader(self) -> int | None:
+        """The leader of that epoch, as far as it is known and heard; possibly this replica."""
+        return self._role.leader
+
+    @property
+    def established(self) -> bool:
+        """The leader is established, and this replica follows it or is it."""
+        return self._role.is_established
+
+    @property
+    def commit_index(self) -> int:
+        """Everything up to here is committed."""
+        return self._journal.commit_index
+
+    @property
+    def last_index(self) -> int:
+        """Where the log ends, durable or not."""
+        return self._journal.last.index
+
+    @property
+    def configuration(self) -> Configuration | None:
+        """The configuration that rules: the newest in the log; None before the founding."""
+        return self._journal.configuration
+
+    @property
+    def membership(self) -> Membership:
+        """Who counts, by the configuration that rules."""
+        return self._core.membership
+
+    @property
+    def contact_ms(self) -> int:
+        """Since when, at the latest, no other leader can have begun; -1 where that is unknown.
+
+        The greatest time such that a set that meets every election quorum, this replica included,
+        has answered a heartbeat sent then or later. Only an established leader knows.
+        """
+        role = self._role
+        return role.contact_ms if isinstance(role, Leader) and role.is_established else -1
+
+    @property
+    def peers(self) -> tuple[PeerStatus, ...]:
+        """What a leader knows of the other members; empty when this replica does not lead."""
+        return self._role.peers
+
+    @property
+    def can_propose(self) -> bool:
+        """`propose` would take a batch now."""
+        role = self._role
+        return isinstance(role, Leader) and role.accepts and role.has_room
+
+    @property
+    def deadline_ms(self) -> int:
+        """When to call `tick`, if nothing else happens before."""
+        return self._role.deadline_ms
+
+    # Verbs
 
     def tick(self, now_ms: int) -> None:
         """Take note of the time, which is monotonic."""
+        core = self._core
+        passed_ms = now_ms - core.now_ms
+        core.now_ms = now_ms
+        if passed_ms > self._settings.election_ms // 2:
+            self._role.forgive_pause()
+        self._change(self._role.tick())
 
     def receive(self, sender: int, message: Message) -> None:
         """Handle a message from a peer."""
+        match message:
+            case Propose() | Commit() | Fetch() | TakeOver():
+                if message.epoch == self._role.epoch and checks.owns_epoch(sender, message.epoch):
+                    self._change(self._role.receive(sender, message))
+            case Ack() | Alive() | Promise() | History() | Refusal():
+                if message.epoch == self._role.epoch:
+                    self._change(self._role.receive(sender, message))
+            case Heartbeat() | Candidacy():
+                self._hear_epoch(sender, message)
+            case Canvass():
+                self._answer_canvass(sender, message)
+            case CanvassReply():
+                self._change(self._role.receive(sender, message))
 
     def connected(self, peer: int, birth: int) -> None:
-        """Take note of a new connection with a peer."""
+        """Take note of a new connection with a peer, whose disk has this birth number."""
+        self._role.connected(peer, birth)
 
     def disconnected(self, peer: int) -> None:
         """Take note that the connection with a peer is gone: if it leads, an election begins."""
+        self._change(self._role.disconnected(peer))
 
     def propose(self, payload: bytes) -> int:
-        """Append a batch of operations; return its index; only an established leader may."""
-        raise NotImplementedError
+        """Append a batch of operations and return its index."""
+        role = self._role
+        if not isinstance(role, Leader) or not role.accepts:
+            raise NotLeading
+        if not role.has_room:
+            raise Backlogged
+        return role.propose(payload)
 
     def barrier(self, token: int) -> None:
         """Ask that this replica's leadership be confirmed after now; see Effects.confirmed."""
+        if not isinstance(self._role, Leader) or not self._role.is_established:
+            raise NotLeading
+        self._role.barrier(token)
 
     def resign(self) -> None:
-        """Hand the leadership over to the most caught-up voter."""
+        """Hand the leadership over to the most caught-up voter; does nothing elsewhere."""
+        if isinstance(self._role, Leader):
+            self._role.resign()
 
     def stored(self, number: int) -> None:
         """Take note that a Persist, and all before it, is durable."""
+        installed = self._journal.stored(number)
+        if installed is not None:
+            self._install = installed
+            self._applied_index = max(self._applied_index, installed.index)
+        self._change(self._role.stored())
 
     def snapshot_received(self, snapshot: InstalledSnapshot) -> None:
-        """Take note of a whole, synced tree from the leader."""
+        """Take note of a whole, synced tree that the leader sent."""
+        if not self._role.take_snapshot(snapshot):
+            self._outbox.discard.append(snapshot.name)
 
     def transfer_ended(self, peer: int) -> None:
         """Take note that the stream begun for SendSnapshot is over, whole or not."""
+        if isinstance(self._role, Leader):
+            self._role.transfer_ended(peer)
 
     def take_effects(self) -> Effects:
         """Return what is to be done; empty when nothing is left."""
-        raise NotImplementedError
+        self._role.flush()
+        journal, outbox = self._journal, self._outbox
+        persist = journal.collect()
+        sends = outbox.sends
+        durable_sends: list[tuple[int, int, Message]] = []
+        for peer, message in outbox.durable_sends:
+            if journal.number == journal.stored_number:
+                sends.append((peer, message))
+            else:
+                durable_sends.append((journal.number, peer, message))
+        effects = Effects(
+            persist=() if persist is None else (persist,),
+            send=tuple(sends),
+            send_when_stored=tuple(durable_sends),
+            install=self._install,
+            apply=self._take_committed(),
+            confirmed=tuple(outbox.confirmed),
+            failed=tuple(outbox.failed),
+            snapshots=tuple(outbox.snapshots),
+            discard=tuple(outbox.discard),
+        )
+        self._install = None
+        self._outbox.clear()
+        return effects
+
+    # Epochs and roles
+
+    def _hear_epoch(self, sender: int, message: Heartbeat | Candidacy) -> None:
+        """Refuse an epoch that is over; promise one that is new; then let the role answer."""
+        core = self._core
+        epoch = message.epoch
+        if not checks.owns_epoch(sender, epoch) or not core.membership.knows(message.ensemble):
+            return
+        if epoch < self._journal.promised:
+            self._outbox.send(sender, Refusal(epoch, self._journal.promised))
+            return
+        if isinstance(message, Candidacy) and not core.membership.counts(sender, message.birth):
+            return
+        if epoch > self._journal.promised:
+            self._journal.promise(epoch)
+            self._take_role(Follower(core, core.draw_patience_ms()))
+        self._change(self._role.receive(sender, message))
+
+    def _answer_canvass(self, sender: int, message: Canvass) -> None:
+        core = self._core
+        knows = core.membership.knows(message.ensemble)
+        if not knows or not core.membership.counts(sender, message.birth):
+            return
+        is_called = message.succeeds == self._role.epoch > 0
+        has_more = message.empty and self._journal.last.index > 0
+        reply = CanvassReply(
+            nonce=message.nonce,
+            birth=self._settings.birth,
+            granted=(is_called or not self._role.hears_leader) and not has_more,
+            promised=self._journal.promised,
+        )
+        self._outbox.send(sender, reply)
+
+    def _change(self, change: Change | None) -> None:
+        """Make the change of role that a role asks for."""
+        core = self._core
+        match change:
+            case None:
+                return
+            case Follow():
+                self._take_role(Follower(core, change.wait_ms))
+            case Stand():
+                self._journal.promise(
+                    epoch_above(max(self._journal.promised, core.seen_epoch), self._settings.id)
+                )
+                self._take_role(Candidate(core))
+            case Lead():
+                self._take_role(Leader(core, change))
+
+    def _take_role(self, role: Role) -> None:
+        self._role.leave()
+        self._role = role
+
+    def _take_committed(self) -> tuple[Entry, ...]:
+        """Hand out what is committed and not yet applied (N3)."""
+        journal = self._journal
+        first = self._applied_index + 1
+        if first > journal.commit_index or journal.is_installing:
+            return ()
+        entries = journal.entries(first, journal.commit_index, self._settings.limits.apply)
+        require(entries[0].index == first, "N3: entries are applied in order, each once")
+        self._applied_index = entries[-1].index
+        return entries

@@ -106,3 +106,9 @@ def operations_of(entry: bytes, bundle: Bundle) -> Iterator[Operation]:
             opcode_at + 4,
         )
         at += 4 + length
+
+
+def count_in(bundle: bytes) -> int:
+    """Return how many operations an encoded bundle holds."""
+    count: int = _BUNDLE.unpack_from(bundle)[3]
+    return count

@@ -2,8 +2,9 @@
 
 from coord.consensus.configuration import Configuration, MemberRole
 from coord.operations.context import Caller, View
-from coord.operations.frames import BODY_AT, text_of
+from coord.operations.frames import BODY_AT, decoded, text_of
 from coord.wire.errors import ReconfigDisabled
+from coord.wire.requests import ReconfigRequest
 
 
 def sync(_view: View, _caller: Caller, _needs: int, frame: bytes) -> bytes:
@@ -17,8 +18,9 @@ def ping(_view: View, _caller: Caller, _needs: int, _frame: bytes) -> bytes:
     return b""
 
 
-def reconfig(_view: View, _caller: Caller, _needs: int, _frame: bytes) -> bytes:
+def reconfig(_view: View, _caller: Caller, _needs: int, frame: bytes) -> bytes:
     """Refuse, as ZooKeeper does unless it is told otherwise."""
+    decoded(ReconfigRequest, frame)
     raise ReconfigDisabled
 
 

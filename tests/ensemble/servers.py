@@ -6,8 +6,9 @@ import shutil
 import signal
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 from tests.ensemble.processes import Process, four_letter_word, reserve_ports, wait_for
 
@@ -88,7 +89,7 @@ class Ensemble(ABC):
         """Processor time of all replicas that run."""
         return sum(p.cpu_seconds() for p in self.processes.values() if p.running)
 
-    def __enter__(self) -> "Ensemble":
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -243,7 +244,7 @@ class CoordEnsemble(Ensemble):
         *,
         tick_ms: int = 1000,
         quorums: str = "majority",
-        wrapper: Sequence[str] = (),
+        wrapper: Callable[[int], Sequence[str]] = lambda replica: (),
     ) -> None:
         self.quorums = quorums
         self.wrapper = wrapper
@@ -275,4 +276,4 @@ class CoordEnsemble(Ensemble):
             ]
         config = folder / "coord.toml"
         config.write_text("\n".join(lines) + "\n")
-        return [*self.wrapper, sys.executable, "-m", "coord", "serve", str(config)]
+        return [*self.wrapper(replica), sys.executable, "-m", "coord", "serve", str(config)]

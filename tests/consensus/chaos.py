@@ -1,0 +1,168 @@
+"""One seed, one run: a random ensemble in a random bad world, then a good one, and progress."""
+
+import random
+from collections.abc import Callable
+
+from coord.consensus.configuration import MemberRole
+from tests.consensus.checkers import require
+from tests.consensus.cluster import Cluster, Faults
+
+SYSTEMS: tuple[tuple[int, str], ...] = (
+    (1, "majority"),
+    (2, "majority"),
+    (2, "majority even"),
+    (3, "majority"),
+    (3, "majority"),
+    (3, "simple L=3 R=1"),
+    (3, "simple L=2 R=2"),
+    (4, "majority even"),
+    (4, "majority"),
+    (5, "majority"),
+    (5, "simple L=4 R=2"),
+    (5, "simple L=4 R=2"),
+    (5, "simple L=5 R=1"),
+    (5, "simple L=2 R=4"),
+    (4, "simple L=2 R=3"),
+)
+
+
+def draw_faults(rng: random.Random, count: int) -> Faults:
+    """Draw a world; each kind of fault is quite absent in many."""
+    slow = frozenset(n for n in range(1, count + 1) if rng.random() < 0.2)
+    return Faults(
+        loss=rng.choice((0.0, 0.0, 0.02, 0.1, 0.25)),
+        duplicates=rng.choice((0.0, 0.05, 0.3)),
+        delay_ms=rng.choice((0.5, 1.0, 3.0, 8.0)),
+        straggler=rng.choice((0.0, 0.0, 0.02, 0.1)),
+        disk_ms=rng.choice((0.5, 2.0, 6.0)),
+        slow_disks=rng.choice((frozenset(), slow)),
+        crash_in_effects=rng.choice((0.0, 0.0005, 0.003)),
+        says_connections=rng.choice((0.0, 0.5, 1.0)),
+        transfer_failure=rng.choice((0.0, 0.3)),
+    )
+
+
+class Chaos:
+    """Random events on a cluster until they are called off."""
+
+    def __init__(self, cluster: Cluster, rng: random.Random) -> None:
+        self.cluster = cluster
+        self.random = rng
+        self.is_on = True
+        voters = [m.id for m in cluster.members if m.role == MemberRole.VOTER]
+        system = cluster.system
+        sizes = max(system.election, system.replication)
+        self.wipes_left = rng.choice((0, len(voters) - sizes))
+        self._every(rng.choice((3.0, 10.0)), self._work)
+        self._every(rng.choice((80.0, 200.0, 600.0)), self._crash)
+        self._every(rng.choice((60.0, 150.0)), self._restart)
+        self._every(rng.choice((150.0, 400.0)), self._cut)
+        self._every(rng.choice((200.0, 500.0)), cluster.heal)
+        self._every(300.0, self._pause)
+        self._every(rng.choice((50.0, 200.0)), self._flush)
+        self._every(800.0, self._wipe)
+        self._every(500.0, self._resign)
+        self._every(100.0, self._flap)
+
+    def _every(self, mean_ms: float, action: Callable[[], None]) -> None:
+        def again() -> None:
+            if self.is_on:
+                action()
+                self._every(mean_ms, action)
+
+        self.cluster.at(self.random.expovariate(1 / mean_ms), again)
+
+    def _any(self) -> int:
+        return self.random.choice(sorted(self.cluster.replicas))
+
+    def _work(self) -> None:
+        size = self.random.choice((10, 10, 10, 300))
+        for number in self.cluster.replicas:
+            for _ in range(self.random.randint(1, 3)):
+                self.cluster.propose(number, size)
+        self.cluster.barrier(self._any())
+
+    def _crash(self) -> None:
+        if self.random.random() < 0.1:
+            for number in self.cluster.replicas:
+                self.cluster.crash(number)
+        elif self.random.random() < 0.4 and self.cluster.leader is not None:
+            self.cluster.crash(self.cluster.leader)
+        else:
+            self.cluster.crash(self._any())
+
+    def _restart(self) -> None:
+        down = [n for n, r in self.cluster.replicas.items() if r.node is None]
+        if down:
+            self.cluster.start(self.random.choice(down))
+
+    def _cut(self) -> None:
+        numbers = sorted(self.cluster.replicas)
+        match self.random.randrange(3):
+            case 0:
+                self.cluster.isolate(self._any())
+            case 1:
+                self.cluster.isolate(*(n for n in numbers if self.random.random() < 0.5))
+            case _:
+                pairs = [(a, b) for a in numbers for b in numbers if a != b]
+                self.cluster.partition(p for p in pairs if self.random.random() < 0.25)
+
+    def _pause(self) -> None:
+        self.cluster.pause(self._any(), self.random.choice((5.0, 50.0, 250.0)))
+
+    def _flush(self) -> None:
+        self.cluster.flush(self._any(), keep=self.random.choice((0, 3, 20)))
+
+    def _wipe(self) -> None:
+        if self.wipes_left > 0 and self.cluster.checkers.applied and self.random.random() < 0.5:
+            self.wipes_left -= 1
+            self.cluster.wipe(self._any())
+
+    def _resign(self) -> None:
+        leader = self.cluster.leader
+        if leader is not None:
+            self.cluster.resign(leader)
+
+    def _flap(self) -> None:
+        self.cluster.say_flap(self._any(), self._any())
+
+
+def build(seed: int) -> tuple[Cluster, Chaos]:
+    """Build the ensemble and the world of a seed."""
+    rng = random.Random(seed)
+    count, quorums = rng.choice(SYSTEMS)
+    observers = [count + 1] if rng.random() < 0.15 else []
+    cluster = Cluster(
+        count + len(observers),
+        quorums,
+        seed=rng.randrange(1 << 60),
+        faults=draw_faults(rng, count),
+        observers=observers,
+    )
+    return cluster, Chaos(cluster, rng)
+
+
+def run_seed(seed: int, keep: list[Cluster] | None = None, duration_ms: float = 4000.0) -> int:
+    """Run one seed and return how many entries were applied; raise where a rule breaks."""
+    cluster, chaos = build(seed)
+    if keep is not None:
+        keep.append(cluster)
+    cluster.start()
+    cluster.run(duration_ms)
+    chaos.is_on = False
+    demand_progress(cluster)
+    return len(cluster.checkers.applied)
+
+
+def demand_progress(cluster: Cluster) -> None:
+    """Heal everything; then somebody must lead, commit, and bring everybody level."""
+    cluster.faults = Faults()
+    cluster.heal()
+    cluster.start()
+    for _ in range(3):
+        cluster.commit(limit_ms=20_000.0)
+    cluster.run_until(cluster.is_level, 20_000.0)
+    applied = cluster.checkers.applied
+    for number in sorted(cluster.replicas):
+        node = cluster.node(number)
+        require(node.commit_index == len(applied), "everybody knows all that is committed")
