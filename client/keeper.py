@@ -294,6 +294,8 @@ class Keeper:
         """Take back watches that nobody waits for any longer."""
         while True:
             await trio.sleep(WATCH_SECONDS)
+            if link.lost is not None:
+                return
             for path, kind in self.hub.sweep():
                 link.post(OpCode.REMOVE_WATCHES, RemoveWatchesRequest(path, kind))
 

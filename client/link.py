@@ -217,7 +217,7 @@ class Link:
         )
 
     def post(self, opcode: OpCode, request: object) -> Pending:
-        """Send a request, in the order of the calls."""
+        """Send a request, in the order of the calls; not on a connection that is lost."""
         xid = self._xid % XID_MAX + 1
         frame = self._wire.encode_request(xid, opcode, request)
         self._xid = xid
@@ -334,6 +334,8 @@ class Link:
             almost = timeout / 100
             await trio.sleep(timeout / 6)
             now = trio.current_time()
+            if self.lost is not None:
+                return
             silent_for = now - self._heard_at
             if silent_for > timeout * 2 / 3 - almost or self._is_overdue(timeout / 3 - almost):
                 raise LinkLost("the server has fallen silent")

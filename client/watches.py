@@ -4,8 +4,8 @@
 Changes that come faster than they are consumed melt into one, so nothing grows; the final state is
 always given. `Events` gives each event, and names the places where some may be missing.
 
-None of them ends by itself. Leaving the loop is enough to be rid of one; `aclose`, or using it in
-`async with`, takes the watch back from the server at once.
+None of them ends by itself. Leaving the loop is enough to be rid of one, as is `aclose`, or the end
+of an `async with` around it: soon after, the watch is taken back from the server.
 """
 
 from types import TracebackType
@@ -41,7 +41,7 @@ class Iteration(Generic[Item]):
         return await self._next()
 
     async def aclose(self) -> None:
-        """Stop, and let the server forget the watch."""
+        """Stop. The server is soon told to forget the watch."""
         self.stop()
 
     async def __aenter__(self) -> Self:

@@ -1,11 +1,12 @@
 """Configuration in a znode: JSON in, checked attrs objects out, again after each change."""
 
 import json
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import attrs
 import cattrs
-from cattrs.preconf.json import make_converter
+from cattrs.preconf.json import JsonConverter, make_converter
 
 from client.calls import Calls
 from client.watches import Iteration, Watch
@@ -13,8 +14,51 @@ from client.znodes import Stat, Znode
 
 Settings = TypeVar("Settings")
 
-CONVERTER = make_converter(forbid_extra_keys=True, detailed_validation=True)
-"""Turns JSON into the classes of users. An unknown key is an error: it may be a misspelling."""
+_JSON_NAMES = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+_JSON_NAMES |= {int: "a whole number", float: "a number", type(None): "null"}
+
+
+def _converter() -> JsonConverter:
+    """Return what turns JSON into the classes of users.
+
+    It takes nothing for what it is not, as the text "5" for a number, and an unknown key is an
+    error, for it may be a misspelling.
+    """
+    converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
+
+    def plain(kind: type, accepted: tuple[type, ...]) -> None:
+        def structure(value: object, _cls: type) -> Any:
+            if type(value) not in accepted:
+                raise ValueError(f"{_json_name(kind)} is needed, not {_json_name(type(value))}")
+            return kind(value)
+
+        converter.register_structure_hook(kind, structure)
+
+    plain(str, (str,))
+    plain(bool, (bool,))
+    plain(int, (int,))
+    plain(float, (int, float))
+
+    def record(cls: type) -> Callable[[object, type], Any]:
+        from_object: Callable[[Any, type], Any] = converter.gen_structure_attrs_fromdict(cls)
+
+        def structure(value: object, cls: type) -> Any:
+            if not isinstance(value, dict):
+                raise ValueError(f"an object is needed, not {_json_name(type(value))}")  # noqa: TRY004
+            return from_object(value, cls)
+
+        return structure
+
+    converter.register_structure_hook_factory(attrs.has, record)
+    return converter
+
+
+def _json_name(kind: type) -> str:
+    return _JSON_NAMES.get(kind, kind.__name__)
+
+
+CONVERTER = _converter()
+"""The converter of all configurations; hooks for further types may be registered with it."""
 
 
 @attrs.frozen

@@ -85,7 +85,9 @@ class Janitor:
                 leftover.was_missing = is_first
             except SessionExpired:
                 leftover.was_missing = True
-            except (ZooKeeperError, ClientClosed) as error:
+            except ClientClosed:
+                pass  # the session is being closed, or will expire
+            except ZooKeeperError as error:
                 _log.warning("%s/%s stays behind: %s", leftover.parent, leftover.marker, error)
             return
 

@@ -1,8 +1,9 @@
 """Fixtures: an ensemble in memory on a clock that jumps, and real servers."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,16 @@ class Fake(FakeEnsemble):
     ) -> AbstractAsyncContextManager[client.Client]:
         settings = {"open_stream": self.open_stream, "clock": trio.current_time, **options}
         return client.connect(hosts, **settings)
+
+
+class CoordWithTtl(CoordEnsemble):
+    """coord, founded with znodes that have a time to live."""
+
+    def command(self, replica: int) -> Sequence[str]:
+        command = super().command(replica)
+        config = Path(command[-1])
+        config.write_text("ttl = true\n" + config.read_text())
+        return command
 
 
 @pytest.fixture
@@ -54,7 +65,7 @@ def real_server(
         jvm = (*JVM_QUICK, "-Dzookeeper.extendedTypesEnabled=true")
         ensemble = ZooKeeperEnsemble(folder, 1, jvm=jvm)
     else:
-        ensemble = CoordEnsemble(folder, 1)
+        ensemble = CoordWithTtl(folder, 1)
     with ensemble:
         yield ensemble
 

@@ -13,6 +13,7 @@ import attrs
 import trio
 import trio.testing
 
+from client.link import ORDERED
 from coord import jute
 from coord.wire.connection import ServerConnection
 from coord.wire.errors import AuthFailed, SessionExpired, ZooKeeperError
@@ -37,6 +38,8 @@ class Connection(Watching):
     """One client at the server's end."""
 
     stream: trio.StapledStream = attrs.field(kw_only=True)
+    port: int = attrs.field(kw_only=True)
+    cut_off: set[int] = attrs.field(kw_only=True)
     session: FakeSession | None = None
     identities: list[tuple[str, str]] = attrs.field(factory=lambda: [("ip", "127.0.0.1")])
     outbox: list[bytes] = attrs.field(factory=list)
@@ -49,7 +52,8 @@ class Connection(Watching):
         self.wake.set()
 
     def tell(self, event: int, path: str, zxid: int) -> None:
-        self.send(encode_notification(event, path.encode(), zxid))
+        if self.port not in self.cut_off:
+            self.send(encode_notification(event, path.encode(), zxid))
 
     async def write(self) -> None:
         """Send what there is, until everything is sent and no more will come."""
@@ -71,6 +75,9 @@ class FakeEnsemble:
         """Ports that cannot be reached; -1 for all of them."""
         self.mute: set[OpCode] = set()
         """What is neither carried out nor answered."""
+        self.cut_off: set[int] = set()
+        """Ports of servers cut off from their leader, as a ZooKeeper server behaves then: pings
+        and reads are answered, but nobody hears of the sessions; writes and sync wait for ever."""
         self.requests: Counter[OpCode] = Counter()
         """How often each was asked for, greetings as CREATE_SESSION."""
         self.dialled: list[int] = []
@@ -132,13 +139,13 @@ class FakeEnsemble:
         if self.down & {port, -1}:
             raise OSError(f"{host}:{port} cannot be reached")
         ours, theirs = trio.testing.memory_stream_pair()
-        self._nursery.start_soon(self._serve, theirs)
+        self._nursery.start_soon(self._serve, theirs, port)
         return ours
 
     # Connections.
 
-    async def _serve(self, stream: trio.StapledStream) -> None:
-        connection = Connection(stream=stream)
+    async def _serve(self, stream: trio.StapledStream, port: int) -> None:
+        connection = Connection(stream=stream, port=port, cut_off=self.cut_off)
         self.connections.append(connection)
         try:
             with connection.scope:
@@ -151,7 +158,7 @@ class FakeEnsemble:
             pass
         finally:
             self.connections.remove(connection)
-            self.tree.watching.discard(connection)
+            self.tree.leave(connection)
             if connection.session is not None and connection.session.connection is connection:
                 connection.session.connection = None
             await trio.aclose_forcefully(stream)
@@ -170,6 +177,8 @@ class FakeEnsemble:
                     return
 
     def _greet(self, connection: Connection, wire: ServerConnection, hello: ConnectRequest) -> bool:
+        if connection.port in self.cut_off:
+            return False
         self.requests[OpCode.CREATE_SESSION] += 1
         session = self.sessions.get(hello.session_id)
         is_good = session is not None and session.password == hello.password
@@ -188,7 +197,7 @@ class FakeEnsemble:
             session.connection.scope.cancel()
         session.connection, connection.session = connection, session
         session.touched_at = trio.current_time()
-        self.tree.watching.add(connection)
+        self.tree.watching.append(connection)
         response = ConnectResponse(0, session.timeout_ms, session.id, session.password)
         connection.send(wire.accept(response))
         return True
@@ -200,9 +209,11 @@ class FakeEnsemble:
         self.requests[opcode] += 1
         session = connection.session
         assert session is not None
-        if opcode in self.mute:
+        is_cut_off = connection.port in self.cut_off
+        if opcode in self.mute or (is_cut_off and opcode in ORDERED):
             return True
-        session.touched_at = trio.current_time()
+        if not is_cut_off:
+            session.touched_at = trio.current_time()
         mishap, then = self._mishap(opcode)
         if then is not None and mishap != "reply":
             then()
@@ -211,7 +222,7 @@ class FakeEnsemble:
         if mishap == "defer":
             self.before(OpCode.SYNC, lambda: self._carry_out(connection, opcode, frame[8:]))
             return False
-        if session.id not in self.sessions and opcode != OpCode.PING:
+        if session.id not in self.sessions and opcode != OpCode.PING and not is_cut_off:
             answer = Answer(error=SessionExpired.code)
         elif mishap.startswith("-"):
             answer = Answer(error=int(mishap))
@@ -259,7 +270,8 @@ class FakeEnsemble:
         while session.id in self.sessions:
             left = session.touched_at + session.timeout_ms / 1000 - trio.current_time()
             if left <= 0:
-                self.expire(session.id)
+                ours = session.connection
+                self.expire(session.id, quietly=ours is not None and ours.port in self.cut_off)
                 return
             await trio.sleep(left)
 

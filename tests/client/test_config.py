@@ -20,6 +20,13 @@ class App:
     tags: tuple[str, ...] = ()
 
 
+@attrs.frozen
+class Chain:
+    name: str
+    size: int | None = None
+    next: "Chain | None" = None
+
+
 def put(fake, **raw) -> None:
     fake.tree.put("/app", json.dumps(raw).encode())
 
@@ -72,3 +79,20 @@ async def test_a_missing_configuration_is_bad_until_it_is_there(autojump_clock, 
         assert bad.stat is None
         put(fake, name="a", limits={"rate": 2})
         assert (await anext(states)).name == "a"
+
+
+async def test_nothing_is_taken_for_what_it_is_not(autojump_clock, fake, zk):
+    put(fake, name=5, limits=[], tags=["x", 1])
+    async with zk.config("/app", App) as states:
+        bad = await anext(states)
+    assert sorted(bad.problems) == [
+        "a text is needed, not a whole number @ $.name",
+        "a text is needed, not a whole number @ $.tags[1]",
+        "an object is needed, not a list @ $.limits",
+    ]
+
+
+async def test_a_configuration_may_be_of_optional_parts_and_of_itself(autojump_clock, fake, zk):
+    fake.tree.put("/app", b'{"name": "a", "next": {"name": "b", "size": 2}}')
+    async with zk.config("/app", Chain) as states:
+        assert await anext(states) == Chain("a", next=Chain("b", 2))

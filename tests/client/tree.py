@@ -96,8 +96,13 @@ class Tree:
     def __init__(self) -> None:
         self.zxid = 0
         self.nodes: dict[str, Node] = {"/": Node(b"", (), 0, 0, 0)}
-        self.watching: set[Watching] = set()
+        self.watching: list[Watching] = []
         self._events: list[tuple[EventType, str]] = []
+
+    def leave(self, who: Watching) -> None:
+        """Forget the watches of a connection, if it came so far as to have any."""
+        if who in self.watching:
+            self.watching.remove(who)
 
     def names(self, path: str) -> list[str]:
         return sorted(self.nodes[path].children) if path in self.nodes else []
@@ -168,7 +173,7 @@ class Tree:
     def _tell(self) -> None:
         events, self._events = self._events, []
         for event, path in events:
-            for who in list(self.watching):
+            for who in self.watching.copy():
                 if _is_told(who, event, path):
                     who.tell(event, path, self.zxid)
 
