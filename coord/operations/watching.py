@@ -93,7 +93,7 @@ def _catch_up(
 ) -> None:
     """Tell of what was missed, or set the watch where nothing was."""
     for path in _listed(paths):
-        record = view.store.get(path)
+        record = view.tree.node(path)
         event = when_missing if record is None else event_of(record)
         if event is None:
             view.watches.add(caller.watcher, path, watch)

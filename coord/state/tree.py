@@ -110,6 +110,10 @@ class Tree:
 
     # Nodes.
 
+    def node(self, path: bytes) -> bytes | None:
+        """Return the record of a node, or None; the path may be anything a client sends."""
+        return self.store.get(path) if path.startswith(ROOT) else None
+
     def create(
         self, path: bytes, parent: tuple[bytes, bytes], head: bytes, data: bytes, owner: int
     ) -> bytes:

@@ -4,6 +4,20 @@ from coord.state.dict_store import DictStore
 from coord.state.store import Table
 
 
+class StrictStore(DictStore):
+    """Fails when it is asked for what no store need know: a path without a slash before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        get = self.get
+
+        def strict(path: bytes) -> bytes | None:
+            assert path.startswith(b"/"), path
+            return get(path)
+
+        self.get = strict
+
+
 def filled() -> DictStore:
     store = DictStore()
     for path in (b"/", b"/a", b"/b", b"/a/x", b"/a/y"):
