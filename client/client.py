@@ -30,6 +30,7 @@ class Client(Operations):
         super().__init__(calls)
         self._nursery = nursery
         self._janitor = Janitor(calls)
+        self._holders: dict[str, trio.lowlevel.Task] = {}
         nursery.start_soon(self._janitor.run)
 
     @property
@@ -98,7 +99,7 @@ class Client(Operations):
         if full == "/":
             raise ValueError("the root cannot be a queue")
         how = prove or self._calls.keeper.settings.prove
-        return Queue(self._calls, self._janitor, full, layout, data, how)
+        return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)
 
 
 @asynccontextmanager
@@ -123,7 +124,8 @@ async def connect(
     auth: scheme and credential of each identity, as ("digest", "user:password").
     prove: which replies prove that locks are held; "sync" is right with every server, "ping" with
         coord, where it costs less and bridges longer silences. See `client.deadline`.
-    open_stream, clock: for other transports, and for tests.
+    open_stream: for other transports; for TLS a partial of trio.open_ssl_over_tcp_stream will do.
+    clock: for tests.
     """
     credentials = [(scheme, c.encode() if isinstance(c, str) else c) for scheme, c in auth]
     settings = Settings(Hosts.parse(hosts), session_timeout, credentials, prove, open_stream, clock)

@@ -42,8 +42,10 @@ UNHEARD = {"ping": 0.0, "sync": 1 / 3}
 
 
 def boottime() -> float:
-    """Return the seconds since boot."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    """Return the seconds since boot, those asleep included where the system counts them."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 @attrs.define

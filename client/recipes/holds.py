@@ -90,6 +90,7 @@ async def hold(
     watching = trio.CancelScope()
     error: Exception | None = None
     try:
+        queue.holders[queue.parent] = trio.lowlevel.current_task()
         queue.calls.keeper.hold(held, place.session)
         nursery.start_soon(_watch_own_znode, held, place, queue.calls, watching)
         try:
@@ -101,6 +102,7 @@ async def hold(
             held.lose("its proof is too old")
     finally:
         watching.cancel()
+        queue.holders.pop(queue.parent, None)
         place.session.holds.discard(held)
         gone = await queue.janitor.remove(place.leftover)
     if gone and place.leftover.was_missing:

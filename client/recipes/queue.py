@@ -101,6 +101,8 @@ class Queue:
     """What our own znodes hold: who we are."""
     prove: Prove
     """Which replies prove that our session lives."""
+    holders: dict[str, trio.lowlevel.Task]
+    """Which task of this client holds what, by the parent's path."""
     acl: tuple[Acl, ...] = OPEN_ACL
     """Who may do what with our own znodes."""
 
@@ -109,6 +111,8 @@ class Queue:
 
         Cancelled at any point, it leaves nothing behind.
         """
+        if wait and self.holders.get(self.parent) is trio.lowlevel.current_task():
+            raise RuntimeError(f"this task holds {self.parent} and would wait for itself")
         while True:
             session = await self.calls.keeper.attached()
             if not wait and await self.contenders(session):

@@ -30,6 +30,8 @@ else:  # LMDB's classes cannot be subscripted
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_ROOM_TEXTS: Final = tuple(os.strerror(code) for code in _NO_ROOM)
+_ROOM_BYTES_MIN: Final = 4 << 20
+"""With less than this free, any failed write is put down to a full disk."""
 
 _DAMAGE: Final = (
     lmdb.CorruptedError,
@@ -52,14 +54,24 @@ def sync_folder(path: Path) -> None:
         raise StorageFailed(f"cannot sync the folder {path}: {error.strerror}") from error
 
 
-def failure(error: lmdb.Error) -> StorageFailed:
-    """Return what a failed write means to the replica."""
+def failure(error: lmdb.Error, path: Path) -> StorageFailed:
+    """Return what a failed write to a folder means to the replica."""
     text = str(error)
-    if isinstance(error, lmdb.DiskError | lmdb.MapFullError) or any(
+    is_full = isinstance(error, lmdb.DiskError | lmdb.MapFullError) or any(
         known in text for known in _NO_ROOM_TEXTS
-    ):
-        return DiskFull(f"no room for a write: {text}")
-    return StorageFailed(f"a write failed: {text}")
+    )
+    # A write that was cut short for lack of room is reported by LMDB as an input/output error.
+    if is_full or _free_bytes(path) < _ROOM_BYTES_MIN:
+        return DiskFull(f"no room for a write in {path}: {text}")
+    return StorageFailed(f"a write in {path} failed: {text}")
+
+
+def _free_bytes(path: Path) -> int:
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return _ROOM_BYTES_MIN  # then nothing is known
+    return status.f_bavail * status.f_frsize
 
 
 class Environment:
@@ -98,7 +110,7 @@ class Environment:
         except _DAMAGE as error:
             raise damage(f"{path} is damaged: {error}") from error
         except lmdb.Error as error:
-            raise failure(error) from error
+            raise failure(error, path) from error
         except OSError as error:
             raise StorageFailed(f"cannot open {path}: {error.strerror}") from error
         return cls(path, environment)
@@ -129,7 +141,11 @@ class Environment:
         try:
             yield
         except lmdb.Error as error:
-            raise failure(error) from error
+            raise self.failure(error) from error
+
+    def failure(self, error: lmdb.Error) -> StorageFailed:
+        """Return what a failed write means to the replica."""
+        return failure(error, self.path)
 
     def sync(self) -> None:
         """Make all that was committed durable, the names in the folder and its own included."""

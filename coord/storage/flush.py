@@ -31,7 +31,7 @@ import lmdb
 
 from coord.consensus.log import ORIGIN, Point
 from coord.state.store import Table
-from coord.storage.environment import Environment, Transaction, failure
+from coord.storage.environment import Environment, Transaction
 from coord.storage.errors import DamagedTree
 from coord.storage.keys import PathKeys, value_of
 from coord.storage.layer import Layer
@@ -149,7 +149,7 @@ class Flush:
                 if perf_counter() >= deadline:
                     return False
         except lmdb.Error as error:
-            raise failure(error) from error
+            raise self._file.environment.failure(error) from error
         self._is_exhausted = True
         return True
 
@@ -196,7 +196,8 @@ class Flush:
 
     def _put_piece(self, number: int, piece: bytes) -> None:
         key = _PIECE.pack(number)
-        self._open.put(key, seal(key, piece), append=True, db=self._file.journal)
+        if not self._open.put(key, seal(key, piece), append=True, db=self._file.journal):
+            raise DamagedTree("the tree's journal was not empty")
 
     def _fold(self) -> Iterator[bool]:
         file = self._file

@@ -100,8 +100,10 @@ class DataFolder:
         sync_folder(self.path)
 
     def close(self) -> None:
-        """Let others use the folder."""
-        os.close(self._lock)
+        """Let others use the folder; may be repeated."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
 def _locked(path: Path) -> int:

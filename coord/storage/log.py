@@ -31,7 +31,7 @@ import lmdb
 
 from coord.consensus.effects import InstalledSnapshot, Persist
 from coord.consensus.log import ORIGIN, Entry, HardState, Point
-from coord.storage.environment import Environment, Transaction, failure
+from coord.storage.environment import Environment, Transaction
 from coord.storage.errors import DamagedEntry, DamagedLog, DataFolderError
 from coord.storage.seal import seal, unseal
 
@@ -158,7 +158,7 @@ class DurableLog:
             if trim_to is not None:
                 self._trim(transaction, trim_to)
         except lmdb.Error as error:
-            raise failure(error) from error
+            raise self._environment.failure(error) from error
 
     def commit(self) -> None:
         """Make durable what was staged; blocks on the disk, in any thread. Then `finish`."""

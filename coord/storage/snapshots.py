@@ -23,7 +23,7 @@ from zlib import crc32
 
 import lmdb
 
-from coord.storage.environment import Database, Environment, failure
+from coord.storage.environment import Database, Environment
 from coord.storage.errors import DamagedTree, SnapshotError, TransferExpired
 from coord.storage.flush import FlushPoint, TreeFile
 from coord.storage.seal import unseal
@@ -217,7 +217,7 @@ class Import:
                 _, added = cursor.putmulti(records, append=True)
         except lmdb.Error as error:
             transaction.abort()
-            raise failure(error) from error
+            raise self._environment.failure(error) from error
         if added != len(records):
             transaction.abort()
             raise SnapshotError(f"chunk {self._next_number} is not in order")

@@ -73,6 +73,7 @@ class Storage:
 
         No flush of the old one may be under way; transfers of it end with TransferExpired.
         """
+        self.log.finish()  # or it might still tell the old name
         self.tree.close()
         self.tree = _opened_tree(self.folder, self.log, self._cache_bytes)
         check_fit(self.log, self.tree)

@@ -134,6 +134,7 @@ class ReplicaLoop:
 
     def _written(self, number: int) -> None:
         self.log_syncs += 1
+        self._log.finish()
         self.replica.stored(number)
         self._trees.log_is_durable(number)
 

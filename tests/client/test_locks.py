@@ -371,6 +371,15 @@ async def test_the_end_of_the_client_inside_a_lock_leaves_nothing(autojump_clock
     assert fake.sessions == {}
 
 
+async def test_a_task_does_not_wait_for_itself(autojump_clock, fake, zk):
+    async with zk.lock("/x"):
+        with pytest.raises(RuntimeError, match="itself"):
+            async with zk.lock("/x"):
+                raise AssertionError
+    async with zk.lock("/x"):
+        pass
+
+
 async def test_the_root_is_no_lock(autojump_clock, fake, zk):
     with pytest.raises(ValueError, match="root"):
         zk.lock("/")

@@ -1,6 +1,9 @@
 """Connections and sessions: resume, expiry, silence, identities, the end."""
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import trio
@@ -8,6 +11,8 @@ import trio
 import client
 from client.link import REQUESTS_MAX
 from coord.wire.numbers import OpCode
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 async def test_a_session_outlives_its_connection(autojump_clock, fake, zk):
@@ -222,3 +227,13 @@ async def test_nothing_is_left_running_when_the_block_has_ended(autojump_clock, 
         await zk.sync()
     gc.collect()
     assert len(trio.lowlevel.current_root_task().child_nurseries) == tasks
+
+
+def test_the_client_needs_nothing_but_trio_attrs_and_cattrs():
+    program = """
+import sys
+for name in ("lmdb", "click", "rich", "structlog", "kazoo", "hypothesis", "pytest"):
+    sys.modules[name] = None
+import client
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY)

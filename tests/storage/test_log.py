@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from tests.storage.samples import flip_bit, history, opened_log, persist, snapshot_named
 
 from coord.consensus.log import ORIGIN, HardState, Point, point_of
 from coord.storage.errors import DamagedEntry, DamagedLog, DataFolderError
 from coord.storage.log import TRIM_MAX
+from tests.storage.samples import flip_bit, history, opened_log, persist, snapshot_named
 
 
 @pytest.fixture
@@ -159,6 +159,15 @@ def test_a_snapshot_replaces_the_log_and_names_its_tree_in_one_write(log, tmp_pa
     assert (log.base, log.last_index, log.tree) == (point, 102, "tree.2")
     assert log.read(101, 102, 10**6) == after
     assert log.hard == HardState(8, 8, 5)
+    log.close()
+
+
+def test_a_snapshot_that_ends_before_the_old_log_leaves_nothing_of_it(log, tmp_path):
+    log.write([persist(*history(5))])
+    point = Point(3, 7, 12345)
+    log.write([persist(snapshot=snapshot_named("tree.2", point))])
+    log = reopened(log, tmp_path)
+    assert (log.base, log.last_index) == (point, 3)
     log.close()
 
 

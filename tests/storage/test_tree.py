@@ -3,10 +3,15 @@
 import copy
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from tests.storage.samples import everything, fill, flip_bit, flush_all, plant
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from coord.consensus.log import ORIGIN, Point
 from coord.state.dict_store import DictStore
@@ -14,7 +19,9 @@ from coord.state.store import PATH_KEY, Table
 from coord.storage import flush as flush_module
 from coord.storage.errors import DamagedTree
 from coord.storage.keys import NAME_MAX, PathKeys
+from coord.storage.layer import MISSING, Cache
 from coord.storage.tree import TreeStore
+from tests.storage.samples import everything, fill, flip_bit, flush_all, plant
 
 
 @pytest.fixture
@@ -29,16 +36,14 @@ def reopened(tree, tmp_path):
     return TreeStore.open(tmp_path / "tree.1")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_steps():
+@pytest.fixture
+def small_steps(monkeypatch):
     """Let a few records fill a transaction and a few bytes a piece of the journal."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flush_module, "FOLD_RECORDS", 3)
-        patch.setattr(flush_module, "STEP_BYTES", 300)
-        patch.setattr(flush_module, "_PIECE_BYTES", 50)
-        patch.setattr(flush_module, "_RUN", 2)
-        patch.setattr(flush_module, "_TURN", 1)
-        yield
+    monkeypatch.setattr(flush_module, "FOLD_RECORDS", 3)
+    monkeypatch.setattr(flush_module, "STEP_BYTES", 2000)
+    monkeypatch.setattr(flush_module, "_PIECE_BYTES", 50)
+    monkeypatch.setattr(flush_module, "_RUN", 2)
+    monkeypatch.setattr(flush_module, "_TURN", 1)
 
 
 def test_a_new_tree_is_empty_and_at_the_origin(tree):
@@ -117,6 +122,52 @@ def test_rows_come_in_the_order_of_their_keys_from_all_layers(tree):
     found = list(tree.rows(Table.EPHEMERALS, b"a"))
     assert found == [(b"a1", b"new"), (b"a2", b"frozen"), (b"a4", b"new")]
     assert [key for key, _ in tree.rows(Table.EPHEMERALS)] == [b"a1", b"a2", b"a4", b"b1"]
+
+
+def test_children_are_those_of_the_newest_layer(tree):
+    plant(tree)
+    for name in (b"/stored", b"/both", b"/back"):
+        tree.put(name, b"1")
+    flush_all(tree, 1)
+    tree.put(b"/frozen", b"2")
+    tree.put(b"/brief", b"2")
+    tree.delete(b"/both")
+    tree.delete(b"/back")
+    tree.freeze(Point(2, 1, 1), b"")
+    tree.delete(b"/brief")
+    tree.put(b"/back", b"3")
+    tree.put(b"/fresh", b"3")
+    assert sorted(tree.children(b"/")) == [b"back", b"fresh", b"frozen", b"stored"]
+
+
+def test_what_was_read_before_a_change_is_forgotten(tmp_path):
+    """Of both generations of the cache, for nodes and for rows."""
+    tree = TreeStore.create(tmp_path / "tree.1", cache_bytes=4000)
+    fill(tree, 20)
+    flush_all(tree, 1)
+    for _ in range(3):
+        for number in range(20):
+            for other in range(number, number + 10):  # push what was read into the old generation
+                tree.get(b"/parent1/node%06d" % (other % 20))
+                tree.row(Table.SESSIONS, b"%08d" % (other % 20))
+            path, key = b"/parent%d/node%06d" % (number % 10, number), b"%08d" % number
+            assert (tree.get(path) is None) == (tree.row(Table.SESSIONS, key) is None)
+            tree.put(path, b"new")
+            tree.put_row(Table.SESSIONS, key, b"new")
+            assert (tree.get(path), tree.row(Table.SESSIONS, key)) == (b"new", b"new")
+            tree.delete(path)
+            tree.delete_row(Table.SESSIONS, key)
+            assert (tree.get(path), tree.row(Table.SESSIONS, key)) == (None, None)
+    tree.close()
+
+
+def test_the_old_generation_of_the_cache_forgets_too():
+    cache = Cache(2000)
+    cache.add(b"/a", b"old")
+    while b"/a" in cache.young:
+        cache.add(b"/%d" % len(cache.young), b"x")
+    cache.forget(b"/a")
+    assert cache.promoted(b"/a") is MISSING
 
 
 def test_a_path_key_never_changes(tree):
@@ -205,6 +256,7 @@ def test_damage_in_the_trees_own_state_is_found(tree, tmp_path):
 NAMES = st.sampled_from([b"a", b"b", b"c", b"n" * 495, b"m" * 700, HASHED, b"\1"])
 KEYS = st.sampled_from([b"", b"a", b"aa", b"ab", b"b", b"\xff"])
 RECORDS = st.binary(max_size=40) | st.sampled_from([b"L" * 500, b"M" * 5000])
+PATHS = st.lists(NAMES, min_size=1, max_size=3)
 TABLES = st.sampled_from([Table.SESSIONS, Table.EPHEMERALS])
 
 
@@ -227,16 +279,16 @@ class Stores(RuleBasedStateMachine):
         Stores.number += 1
         return Stores.root / f"tree.{Stores.number}"
 
-    @rule(names=st.lists(NAMES, min_size=1, max_size=3), record=RECORDS)
-    def put(self, names, record):
-        path = b""
-        for name in names:  # every ancestor comes before
-            path += b"/" + name
-            if name is not names[-1] and self.model.get(path) is not None:
-                continue
-            for store in (self.tree, self.model):
-                store.put(path, record)
-        assert self.tree.get(path) == record
+    @rule(changes=st.lists(st.tuples(PATHS, RECORDS), min_size=1, max_size=8))
+    def put(self, changes):
+        for names, record in changes:
+            path = b""
+            for name in names:  # every ancestor comes before
+                path += b"/" + name
+                if name is names[-1] or self.model.get(path) is None:
+                    for store in (self.tree, self.model):
+                        store.put(path, record)
+            assert self.tree.get(path) == record
 
     @rule(choice=st.integers(min_value=0))
     def delete(self, choice):
@@ -273,16 +325,27 @@ class Stores(RuleBasedStateMachine):
         assert sorted_names(self.tree) == sorted_names(self.model)
         assert everything(self.tree) == everything(self.model)
 
+    @rule(names=PATHS)
+    def read(self, names):
+        path = b"/" + b"/".join(names)
+        assert self.tree.get(path) == self.model.get(path)
+        assert sorted(self.tree.children(path)) == sorted(self.model.children(path))
+
     @precondition(lambda self: self.flush is None)
-    @rule()
-    def freeze(self):
+    @rule(is_whole=st.booleans())
+    def freeze(self, is_whole):
         self.index += 1
         self.freezing = copied(self.model)
         self.flush = self.tree.freeze(Point(self.index, 1, self.index), b"%d" % self.index)
         self.flush.commit()
+        if is_whole:
+            self.flush_a_little(10**6)
 
     @precondition(lambda self: self.flush is not None)
     @rule(steps=st.integers(min_value=1, max_value=40))
+    def flush_some(self, steps):
+        self.flush_a_little(steps)
+
     def flush_a_little(self, steps):
         for _ in range(steps):
             if self.flush.fill(0):
@@ -292,9 +355,11 @@ class Stores(RuleBasedStateMachine):
                 self.flushed, self.flush = self.freezing, None
                 break
 
-    @rule()
-    def die(self):
+    @rule(luck=st.integers(min_value=0, max_value=4))
+    def die(self, luck):
         """Restart from what was committed: the last flush, or this one if its journal is whole."""
+        if luck:
+            return
         if self.flush is not None:
             self.flush.abort()
         self.tree.close()
@@ -336,11 +401,14 @@ def sorted_names(store):
     return {path: sorted(store.children(path)) for path in everything(store)[0]}
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_both_stores_do_the_same_whatever_happens(tmp_path_factory):
     Stores.root = tmp_path_factory.mktemp("trees")
     Stores.number = 0
-    case = Stores.TestCase()
-    case.settings = settings(
-        max_examples=40, stateful_step_count=30, deadline=None, print_blob=True
-    )
-    case.runTest()
+    run_state_machine_as_test(
+        Stores,
+        settings=settings(
+            max_examples=50, stateful_step_count=40, deadline=None, print_blob=True,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )  # fmt: skip
