@@ -19,6 +19,7 @@ Nothing is checked here: the operations did.
 
 from struct import Struct
 from typing import Final
+from zlib import crc32
 
 from coord.state import record as znode
 from coord.state import rows
@@ -37,6 +38,7 @@ _COUNT: Final = Struct(">q")
 _EPHEMERAL: Final = int(Kind.EPHEMERAL)
 _TTL: Final = int(Kind.TTL)
 _checksum = CHECKSUM.unpack_from
+_pack_checksum = CHECKSUM.pack
 _pack_stat = STAT.pack
 _DEPTH_COUNTED: Final = 2
 """Paths with more slashes than this are counted at ancestors other than the root."""
@@ -117,6 +119,10 @@ class Tree:
 
     # Nodes.
 
+    def node(self, path: bytes) -> bytes | None:
+        """Return the record of a node, or None; the path may be anything a client sends."""
+        return self.store.get(path) if path.startswith(ROOT) else None
+
     def create(
         self, path: bytes, parent: tuple[bytes, bytes], head: bytes, data: bytes, owner: int
     ) -> bytes:
@@ -127,14 +133,16 @@ class Tree:
         zxid, time_ms, put = self.zxid, self.time_ms, self.store.put
         length = len(data) - 4
         stat = _pack_stat(zxid, zxid, time_ms, time_ms, 0, 0, 0, owner, length, 0, zxid)
-        record = znode.sealed(path, head + data + stat)
+        content = head + data + stat
+        checksum = crc32(content, crc32(path))
+        record = _pack_checksum(checksum) + content
         put(path, record)
         self.node_count += 1
         self.data_bytes += len(path) + length
         parent_path, old = parent
-        new = znode.with_child_created(old, parent_path, zxid)
+        new, moved = znode.with_child_created(old, parent_path, zxid)
         put(parent_path, new)
-        self.sum += _checksum(record)[0] + _checksum(new)[0] - _checksum(old)[0]
+        self.sum += checksum + moved
         if head[0]:
             self._list(path, record)
         if old[KIND_AT] > _EPHEMERAL:
@@ -149,9 +157,9 @@ class Tree:
         self.node_count -= 1
         self.data_bytes -= len(path) + znode.data_length_of(record)
         parent_path, old = parent
-        new = znode.with_child_deleted(old, parent_path, self.zxid)
+        new, moved = znode.with_child_deleted(old, parent_path, self.zxid)
         self.store.put(parent_path, new)
-        self.sum += _checksum(new)[0] - _checksum(old)[0] - _checksum(record)[0]
+        self.sum += moved - _checksum(record)[0]
         if record[KIND_AT]:
             self._unlist(path, record)
         if new[KIND_AT] > _EPHEMERAL:
@@ -218,10 +226,10 @@ class Tree:
 
     def put_row(self, table: Table, key: bytes, value: bytes) -> None:
         """Create or replace a row."""
-        term = rows.term_of(table, key, value)
+        term = crc32(value, crc32(key, table))
         old = self.store.row(table, key)
-        self.store.put_row(table, key, CHECKSUM.pack(term) + value)
-        self.sum += term if old is None else term - checksum_of(old)
+        self.store.put_row(table, key, _pack_checksum(term) + value)
+        self.sum += term if old is None else term - _checksum(old)[0]
 
     def delete_row(self, table: Table, key: bytes) -> None:
         """Remove a row, if it is there."""
