@@ -1,5 +1,6 @@
 """The composition root: opens the storage, builds one replica, runs its tasks in one nursery."""
 
+import logging
 import os
 import platform
 import random
@@ -9,7 +10,6 @@ import socket
 import time
 from functools import partial
 
-import structlog
 import trio
 
 from coord import jute
@@ -40,6 +40,7 @@ from coord.tasks.replica_loop import ReplicaLoop, clock_ms
 from coord.tasks.trees import Trees
 from coord.tasks.writer import Writer
 
+LOG = logging.getLogger(__name__)
 HAND_OVER_S = 2.0
 """A leader that is asked to end gives its successor this long before it leaves anyway."""
 HAND_OVER_POLL_S = 0.01
@@ -61,7 +62,6 @@ class Server:
     def __init__(self, config: Config, storage: Storage) -> None:
         self.config = config
         self._storage = storage
-        self._log = structlog.get_logger(replica=config.id)
         self._started_ms = clock_ms()
         self._warnings: list[str] = []
         self._hub = Hub()
@@ -109,15 +109,20 @@ class Server:
     def install(self) -> StateMachine:
         """Open the tree that the log names now, in place of the present one."""
         self._trees.install()
+        LOG.info(
+            "replica %d: received a snapshot: the state after entry %d",
+            self.config.id,
+            self._storage.tree.point.index,
+        )
         return StateMachine(self._storage.tree, self._watches)
 
     def configured(self) -> None:
         """A configuration entry was applied."""
         self._compare(Configuration.decode(self.replica.configuration))
 
-    def applied(self, size: int) -> None:
+    def applied(self, index: int, size: int) -> None:
         """An entry of this many bytes was applied."""
-        self._trees.log_bytes += size
+        self._trees.applied(index, size, self.clients.machine.data_bytes)
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970."""
@@ -125,7 +130,7 @@ class Server:
 
     def warn(self, line: str) -> None:
         """One line for the operator."""
-        self._log.warning(line)
+        LOG.warning("replica %d: %s", self.config.id, line)
 
     # ------------------------------------------------------------------------------ its tasks
 
@@ -152,7 +157,7 @@ class Server:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for _number in signals:
                 break
-        self._log.info("ending")
+        LOG.info("replica %d: ending", self.config.id)
         if self._leads() and self.links.ready:
             self.node.resign()
             with trio.move_on_after(HAND_OVER_S):
@@ -167,7 +172,12 @@ class Server:
         return self.node.established and self.node.leader == self.config.id
 
     def _say_started(self) -> None:
-        self._log.info("started", clients=str(self.config.listen), data=str(self.config.data_dir))
+        LOG.info(
+            "replica %d: started, clients at %s, data in %s",
+            self.config.id,
+            self.config.listen,
+            self.config.data_dir,
+        )
 
     def _close(self) -> None:
         self.clients.close_all()

@@ -1,5 +1,6 @@
 """`coord serve CONFIG.toml`: one replica in the foreground."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def serve(config: Path) -> None:
         for fault in error.faults:
             print(f"coord: {config}: {fault}", file=sys.stderr)
         sys.exit(2)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     from coord.server import StartError, StopError, run
 
     try:

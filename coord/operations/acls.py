@@ -21,7 +21,7 @@ _NO_SASL: Final = jute.encode(SaslReply(None))
 def get_acl(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
     """Answer with ACL and Stat; the hashes of digests are for admins."""
     path = path_of(frame)
-    record = view.store.get(path or ROOT)
+    record = view.tree.node(path or ROOT)
     if record is None:
         raise NoNode
     acl = znode.acl_of(record)

@@ -11,7 +11,8 @@ from coord.wire.errors import MarshallingError
 
 BODY_AT: Final = 8
 """Where the body begins."""
-_PATH_AT: Final = BODY_AT + 4
+PATH_AT: Final = BODY_AT + 4
+"""Where the characters of a leading path begin."""
 
 _int = Struct(">i").unpack_from
 
@@ -20,18 +21,18 @@ Record = TypeVar("Record")
 
 def path_and_watch(frame: bytes) -> tuple[bytes, int]:
     """Read a path and a flag, which is 0 or not."""
-    if len(frame) < _PATH_AT:
+    if len(frame) < PATH_AT:
         raise MarshallingError("too short for a path")
-    end = _PATH_AT + _int(frame, BODY_AT)[0]
-    if end < _PATH_AT or end >= len(frame):
+    end = PATH_AT + _int(frame, BODY_AT)[0]
+    if end < PATH_AT or end >= len(frame):
         raise MarshallingError("path or flag")
-    return frame[_PATH_AT:end], frame[end]
+    return frame[PATH_AT:end], frame[end]
 
 
 def path_and_number(frame: bytes) -> tuple[bytes, int]:
     """Read a path and an int."""
     path = path_of(frame)
-    end = _PATH_AT + len(path)
+    end = PATH_AT + len(path)
     if len(frame) < end + 4:
         raise MarshallingError("too short for a number")
     return path, _int(frame, end)[0]
@@ -47,12 +48,12 @@ def path_of(frame: bytes) -> bytes:
 
 def text_of(frame: bytes) -> bytes | None:
     """Read a text that may be null."""
-    if len(frame) < _PATH_AT:
+    if len(frame) < PATH_AT:
         raise MarshallingError("too short for a text")
     length = _int(frame, BODY_AT)[0]
-    if length < -1 or length > len(frame) - _PATH_AT:
+    if length < -1 or length > len(frame) - PATH_AT:
         raise MarshallingError(f"text of {length} bytes")
-    return None if length < 0 else frame[_PATH_AT : _PATH_AT + length]
+    return None if length < 0 else frame[PATH_AT : PATH_AT + length]
 
 
 def decoded(cls: type[Record], frame: bytes) -> Record:

@@ -134,10 +134,11 @@ class StateMachine:
 
     def answer(self, caller: Caller, opcode: int, frame: bytes) -> bytes:
         """Return the body of the reply to a read, or raise its error."""
-        found = ANSWERS.get(opcode)
-        if found is None:
-            raise Unimplemented
-        return found[0](self._view, caller, found[1], frame)
+        try:
+            answer, needs = ANSWERS[opcode]
+        except KeyError:
+            raise Unimplemented from None
+        return answer(self._view, caller, needs, frame)
 
     # What the replica asks.
 

@@ -15,8 +15,11 @@ from coord.operations.row import Answer, Apply, Read, Span, Write
 from coord.wire.errors import MarshallingError, RuntimeInconsistency, ZooKeeperError
 from coord.wire.numbers import OpCode
 
-REPLY_BYTES_MAX: Final = 4 << 20
-"""multiRead gives up here: clients refuse replies of more than 1 MiB, unless told otherwise."""
+REPLY_BYTES_MAX: Final = 2 << 20
+"""multiRead gives up here: a request of 1 MiB could ask for gigabytes, and hold up everybody.
+
+Clients refuse replies of more than 1 MiB, unless they are told otherwise.
+"""
 
 _HEADER: Final = Struct(">iBi")
 _HEADER_SIZE: Final = _HEADER.size

@@ -46,6 +46,7 @@ _PERSISTENT: Final = int(Kind.PERSISTENT)
 _EPHEMERAL: Final = int(Kind.EPHEMERAL)
 _TTL_KIND: Final = int(Kind.TTL)
 
+_HEAD_SIZE: Final = HEAD.size
 _OPEN_SIZE: Final = len(OPEN_ACL)
 _OPEN_HEADS: Final = [new_head(kind, 0, OPEN_ACL) for kind in Kind]
 _VERSION_AT: Final = 36
@@ -104,8 +105,10 @@ def _create(
     """Read the request, then create the node; return its path and its Stat."""
     data_at = at + 4 + _int(body, at)[0]
     path = body[at + 4 : data_at]
+    acl_at = data_at + 4
     length = _int(body, data_at)[0]
-    acl_at = data_at + 4 + (max(0, length))
+    if length > 0:
+        acl_at += length
     is_open = body.startswith(OPEN_ACL, acl_at)
     flags_at = acl_at + _OPEN_SIZE if is_open else spans.acl(body, acl_at)
     flags = _int(body, flags_at)[0]
@@ -132,7 +135,7 @@ def _place(
     tree = context.tree
     cut = path.rfind(b"/")
     parent_path = path[:cut] or ROOT
-    parent = tree.store.get(parent_path)
+    parent = tree.node(parent_path)
     if parent is None:
         raise NoNode
     parent_acl = OPEN_ACL
@@ -150,7 +153,7 @@ def _place(
         raise NoChildrenForEphemerals
     owner = context.session_id if head[0] == _EPHEMERAL else 0
     stat = tree.create(path, (parent_path, parent), head, data, owner)
-    context.changed(_CREATED, path, tree.zxid, head[HEAD.size :])
+    context.changed(_CREATED, path, tree.zxid, head[_HEAD_SIZE:])
     context.changed(_CHILDREN_CHANGED, parent_path, tree.zxid, parent_acl)
     return path, stat
 
@@ -179,13 +182,13 @@ def delete(context: Context, needs: int, body: bytes, at: int) -> bytes:
     cut = path.rfind(b"/")
     if cut < 0 or path in SPECIAL_PATHS or b"\0" in path:
         raise BadArguments
-    store = context.tree.store
+    tree = context.tree
     parent_path = path[:cut] or ROOT
-    parent = store.get(parent_path)
+    parent = tree.node(parent_path)
     if parent is None:
         raise NoNode
     context.require(needs, znode.acl_of(parent))
-    record = store.get(path)
+    record = tree.store.get(path)
     if record is None:
         raise NoNode
     _demand_version(_int(body, version_at)[0], _int(record, len(record) - _VERSION_AT)[0])
@@ -213,7 +216,7 @@ def _remove(context: Context, path: bytes, record: bytes, parent: tuple[bytes, b
 def reap(context: Context, _needs: int, body: bytes, at: int) -> bytes:
     """Delete a container or TTL node that outlived its use, unless it changed meanwhile."""
     request, _ = jute.decode(ReapRequest, body, at)
-    record = context.tree.store.get(request.path)
+    record = context.tree.node(request.path)
     seen = (request.mzxid, request.pzxid)
     if record is not None and is_reapable(record, seen, context.tree.time_ms):
         remove(context, request.path, record)
@@ -225,14 +228,20 @@ def set_data(context: Context, needs: int, body: bytes, at: int) -> bytes:
     data_at = at + 4 + _int(body, at)[0]
     path = body[at + 4 : data_at]
     tree = context.tree
-    record = tree.store.get(path)
+    record = tree.node(path)
     if record is None:
         raise _missing(path)
-    acl = znode.acl_of(record)
-    context.require(needs, acl)
+    acl = OPEN_ACL
+    if not record.startswith(OPEN_ACL_PREFIXED, ACL_LENGTH_AT):
+        acl = znode.acl_of(record)
+        context.require(needs, acl)
+    version_at = data_at + 4
     length = _int(body, data_at)[0]
-    version_at = data_at + 4 + (max(0, length))
-    _demand_version(_int(body, version_at)[0], _int(record, len(record) - _VERSION_AT)[0])
+    if length > 0:
+        version_at += length
+    version = _int(body, version_at)[0]
+    if version not in (-1, _int(record, len(record) - _VERSION_AT)[0]):
+        raise BadVersion
     stat = tree.set_data(path, record, body[data_at:version_at])
     context.changed(_DATA_CHANGED, path, tree.zxid, acl)
     return stat
@@ -242,7 +251,7 @@ def set_acl(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Replace the ACL; answer with the Stat. No watch hears of it."""
     acl_at = at + 4 + _int(body, at)[0]
     path = body[at + 4 : acl_at]
-    record = context.tree.store.get(path)
+    record = context.tree.node(path)
     if record is None and not is_path(path):
         raise BadArguments
     version_at = spans.acl(body, acl_at)
@@ -259,7 +268,7 @@ def check(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Demand a version, and change nothing."""
     version_at = at + 4 + _int(body, at)[0]
     path = body[at + 4 : version_at]
-    record = context.tree.store.get(path)
+    record = context.tree.node(path)
     if record is None:
         raise _missing(path)
     context.require(needs, znode.acl_of(record))

@@ -11,17 +11,18 @@ from struct import Struct
 from typing import Final
 
 from coord.operations.context import Caller, View, require
-from coord.operations.frames import path_and_watch, path_of, text_of
+from coord.operations.frames import BODY_AT, PATH_AT, path_and_watch, path_of, text_of
 from coord.state import record as znode
 from coord.state.paths import ROOT
 from coord.state.permissions import OPEN_ACL_PREFIXED, OPEN_BODY_AT
 from coord.state.record import ACL_LENGTH_AT, STAT_SIZE
 from coord.state.watches import Watch
-from coord.wire.errors import BadArguments, NoNode
+from coord.wire.errors import BadArguments, MarshallingError, NoNode
 
 _DATA: Final = int(Watch.DATA)
 _CHILDREN: Final = int(Watch.CHILDREN)
 
+_int = Struct(">i").unpack_from
 _pack_int = Struct(">i").pack
 _LENGTHS: Final = [_pack_int(length) for length in range(256)]
 """The lengths of most names, packed."""
@@ -30,9 +31,7 @@ _LENGTHS: Final = [_pack_int(length) for length in range(256)]
 def exists(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
     """Answer with the Stat; a watch stays even where there is no node yet."""
     path, watch = path_and_watch(frame)
-    record = view.store.get(path)
-    if record is None:
-        record = _root(view, path)
+    record = _node(view, path)
     if record is None:
         if b"\0" in path:
             raise BadArguments
@@ -47,17 +46,20 @@ def exists(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
 
 
 def get_data(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
-    """Answer with data and Stat."""
-    path, watch = path_and_watch(frame)
-    record = view.store.get(path)
+    """Answer with data and Stat; the hottest of all reads, so its frame is read in place."""
+    end = PATH_AT + (_int(frame, BODY_AT)[0] if len(frame) > PATH_AT else -1)
+    if not PATH_AT <= end < len(frame):
+        raise MarshallingError("path or flag")
+    path = frame[PATH_AT:end]
+    record = view.store.get(path) if path.startswith(ROOT) else _node(view, path)
     if record is None:
-        record = _root_or_raise(view, path)
-    if not record.startswith(OPEN_ACL_PREFIXED, ACL_LENGTH_AT):
+        raise NoNode
+    if record.startswith(OPEN_ACL_PREFIXED, ACL_LENGTH_AT):
+        body = record[OPEN_BODY_AT:]
+    else:
         require(needs, znode.acl_of(record), caller)
         body = znode.body_of(record)
-    else:
-        body = record[OPEN_BODY_AT:]
-    if watch:
+    if frame[end]:
         view.watches.add(caller.watcher, path, _DATA)
     return body
 
@@ -104,20 +106,15 @@ def _children(view: View, caller: Caller, needs: int, frame: bytes) -> tuple[byt
 
 def _readable(view: View, caller: Caller, needs: int, path: bytes) -> bytes:
     """Return the record of a node that the caller may read, or raise."""
-    record = view.store.get(path)
+    record = _node(view, path)
     if record is None:
-        record = _root_or_raise(view, path)
+        raise NoNode
     require(needs, znode.acl_of(record), caller)
     return record
 
 
-def _root_or_raise(view: View, path: bytes) -> bytes:
-    record = _root(view, path)
-    if record is None:
-        raise NoNode
-    return record
-
-
-def _root(view: View, path: bytes) -> bytes | None:
-    """Return the root's record for the empty path."""
+def _node(view: View, path: bytes) -> bytes | None:
+    """Return the record of a node, or None; the path may be anything a client sends."""
+    if path.startswith(ROOT):
+        return view.store.get(path)
     return None if path else view.store.get(ROOT)

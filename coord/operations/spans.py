@@ -95,7 +95,9 @@ def _buffer(data: bytes, at: int) -> int:
     if at + _INT_SIZE > len(data):
         raise MarshallingError("too short for data")
     length: int = _int(data, at)[0]
-    at += _INT_SIZE + (max(0, length))
+    at += _INT_SIZE
+    if length > 0:
+        at += length
     if length < -1 or at > len(data):
         raise MarshallingError(f"data of {length} bytes")
     return at

@@ -69,13 +69,13 @@ def _set_one_shots(view: View, caller: Caller, request: SetWatchesRequest) -> No
     since = request.relative_zxid
 
     def data_event(record: bytes) -> int | None:
-        return EventType.NODE_DATA_CHANGED if znode.stat_of(record).mzxid > since else None
+        return EventType.NODE_DATA_CHANGED if znode.mzxid_of(record) > since else None
 
     def exist_event(_record: bytes) -> int | None:
         return EventType.NODE_CREATED
 
     def child_event(record: bytes) -> int | None:
-        return EventType.NODE_CHILDREN_CHANGED if znode.stat_of(record).pzxid > since else None
+        return EventType.NODE_CHILDREN_CHANGED if znode.pzxid_of(record) > since else None
 
     deleted = EventType.NODE_DELETED
     _catch_up(view, caller, request.data_watches, Watch.DATA, data_event, deleted)
@@ -93,7 +93,7 @@ def _catch_up(
 ) -> None:
     """Tell of what was missed, or set the watch where nothing was."""
     for path in _listed(paths):
-        record = view.store.get(path)
+        record = view.tree.node(path)
         event = when_missing if record is None else event_of(record)
         if event is None:
             view.watches.add(caller.watcher, path, watch)

@@ -84,6 +84,7 @@ class Clients:
         self.commands: list[tuple[Connection, str]] = []
         """Four-letter words to answer; filled here, emptied by the replica."""
         self.received_count = 0
+        """Requests of connections that are gone; those of living ones stand in them."""
         self.sent_count = 0
         self.latency_ms = [0, 0, 0, 0]
         """Least, sum, greatest, count over requests that waited for a commit."""
@@ -100,6 +101,8 @@ class Clients:
     def closed(self, connection: Connection) -> None:
         """The socket of a connection is gone; its session lives on until it expires."""
         connection.closed = True
+        self.received_count += connection.received_count
+        self.sent_count += connection.sent_count
         self.connections.discard(connection)
         self.paused.discard(connection)
         connection.queue.clear()

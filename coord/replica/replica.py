@@ -73,7 +73,7 @@ class Outside(Protocol):
     def configured(self) -> None:
         """A configuration entry was applied."""
 
-    def applied(self, size: int) -> None:
+    def applied(self, index: int, size: int) -> None:
         """An entry of this many bytes was applied."""
 
     def wall_ms(self) -> int:
@@ -258,7 +258,7 @@ class Replica:
             self.machine.configure(entry.payload, 0, self.clients)
             self.outside.configured()
         self.applied = point_of(entry)
-        self.outside.applied(len(entry.payload))
+        self.outside.applied(entry.index, len(entry.payload))
         self.sessions.applied(entry.index)
 
     def _install(self, snapshot: InstalledSnapshot) -> None:

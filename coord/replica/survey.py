@@ -40,18 +40,7 @@ def survey(
         quorums=configuration.quorums if configuration is not None else "",
         missing=_missing(replica, configuration),
         warnings=warnings,
-        connections=tuple(
-            ConnectionStatus(
-                address=connection.address,
-                queued=len(connection.queue),
-                received=connection.received_count,
-                sent=connection.sent_count,
-                session_id=connection.session_id,
-                timeout_ms=connection.timeout_ms,
-                last_opcode=connection.last_operation,
-            )
-            for connection in clients.connections
-        ),
+        connections=_connections(replica),
         sessions=_sessions(machine),
         ephemerals=_ephemerals(machine),
         watchers=watchers,
@@ -60,8 +49,8 @@ def survey(
         node_count=machine.node_count + 1,
         data_bytes=machine.data_bytes,
         outstanding=len(clients.origin.pending),
-        received=clients.received_count,
-        sent=clients.sent_count,
+        received=clients.received_count + sum(item.received_count for item in clients.connections),
+        sent=clients.sent_count + sum(item.sent_count for item in clients.connections),
         latency_ms=(least, total / count if count else 0.0, greatest),
         uptime_ms=replica.now_ms - started_ms,
         log_syncs=log_syncs,
@@ -69,6 +58,21 @@ def survey(
         majority_lag=_majority_lag(replica) if leads else 0,
         settings=settings,
         environment=environment,
+    )
+
+
+def _connections(replica: Replica) -> tuple[ConnectionStatus, ...]:
+    return tuple(
+        ConnectionStatus(
+            address=connection.address,
+            queued=len(connection.queue),
+            received=connection.received_count,
+            sent=connection.sent_count,
+            session_id=connection.session_id,
+            timeout_ms=connection.timeout_ms,
+            last_opcode=connection.last_operation,
+        )
+        for connection in replica.clients.connections
     )
 
 

@@ -93,8 +93,8 @@ def with_data(
     return _pack_checksum(crc32(content, crc32(path))) + content, stat
 
 
-def with_child_created(record: bytes, path: bytes, zxid: int) -> bytes:
-    """Return a parent's record after the birth of a child."""
+def with_child_created(record: bytes, path: bytes, zxid: int) -> tuple[bytes, int]:
+    """Return a parent's record after the birth of a child, and how its checksum moved."""
     family_at = len(record) - FAMILY_SIZE
     cversion, aversion, owner, length, children, _ = _family(record, family_at)
     content = (
@@ -106,18 +106,20 @@ def with_child_created(record: bytes, path: bytes, zxid: int) -> bytes:
             aversion, owner, length, children + 1, zxid,
         )
     )  # fmt: skip
-    return _pack_checksum(crc32(content, crc32(path))) + content
+    checksum = crc32(content, crc32(path))
+    return _pack_checksum(checksum) + content, checksum - _checksum(record)[0]
 
 
-def with_child_deleted(record: bytes, path: bytes, zxid: int) -> bytes:
-    """Return a parent's record after the death of a child."""
+def with_child_deleted(record: bytes, path: bytes, zxid: int) -> tuple[bytes, int]:
+    """Return a parent's record after the death of a child, and how its checksum moved."""
     family_at = len(record) - FAMILY_SIZE
     cversion, aversion, owner, length, children, _ = _family(record, family_at)
     content = record[HEAD_AT:family_at] + _pack_family(
         cversion + 1 if cversion != _INT_MAX else _INT_MIN,
         aversion, owner, length, children - 1, zxid,
     )  # fmt: skip
-    return _pack_checksum(crc32(content, crc32(path))) + content
+    checksum = crc32(content, crc32(path))
+    return _pack_checksum(checksum) + content, checksum - _checksum(record)[0]
 
 
 def with_acl(record: bytes, path: bytes, acl: bytes) -> bytes:
@@ -168,6 +170,18 @@ def stat_bytes_of(record: bytes) -> bytes:
 def stat_of(record: bytes) -> Stat:
     """Return the Stat; for all but the hot path."""
     return Stat(*STAT.unpack_from(record, len(record) - STAT_SIZE))
+
+
+def mzxid_of(record: bytes) -> int:
+    """Return the zxid of the last change of the data."""
+    mzxid: int = _stat(record, len(record) - STAT_SIZE)[1]
+    return mzxid
+
+
+def pzxid_of(record: bytes) -> int:
+    """Return the zxid of the last birth or death of a child, or of the node's own birth."""
+    pzxid: int = _family(record, len(record) - FAMILY_SIZE)[5]
+    return pzxid
 
 
 def data_length_of(record: bytes) -> int:

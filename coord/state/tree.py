@@ -19,6 +19,7 @@ Nothing is checked here: the operations did.
 
 from struct import Struct
 from typing import Final
+from zlib import crc32
 
 from coord.state import record as znode
 from coord.state import rows
@@ -37,15 +38,21 @@ _COUNT: Final = Struct(">q")
 _EPHEMERAL: Final = int(Kind.EPHEMERAL)
 _TTL: Final = int(Kind.TTL)
 _checksum = CHECKSUM.unpack_from
+_pack_checksum = CHECKSUM.pack
 _pack_stat = STAT.pack
 _DEPTH_COUNTED: Final = 2
 """Paths with more slashes than this are counted at ancestors other than the root."""
+
+
+Begun = tuple[Store, Journal, tuple[int, ...], dict[bytes, int]]
+"""What undoes a multi: the store, the journal over it, the counts, the changes of DESCENDANTS."""
 
 
 class Tree:
     """The state of one replica in a store."""
 
     __slots__ = (
+        "_deeper_changes",
         "data_bytes",
         "ephemeral_count",
         "last_session",
@@ -73,6 +80,8 @@ class Tree:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        # By ancestor: what this entry adds to DESCENDANTS, written once for all of its operations.
+        self._deeper_changes: dict[bytes, int] = {}
         stored = self.row(Table.META, STATE_KEY)
         (
             self.zxid,
@@ -91,6 +100,8 @@ class Tree:
 
     def save(self) -> None:
         """Write the state row: the last change of every entry."""
+        if self._deeper_changes:
+            self._save_deeper()
         state = self._state()
         term = rows.term_of(Table.META, STATE_KEY, state)
         self.store.put_row(Table.META, STATE_KEY, CHECKSUM.pack(term) + state)
@@ -108,6 +119,10 @@ class Tree:
 
     # Nodes.
 
+    def node(self, path: bytes) -> bytes | None:
+        """Return the record of a node, or None; the path may be anything a client sends."""
+        return self.store.get(path) if path.startswith(ROOT) else None
+
     def create(
         self, path: bytes, parent: tuple[bytes, bytes], head: bytes, data: bytes, owner: int
     ) -> bytes:
@@ -118,14 +133,16 @@ class Tree:
         zxid, time_ms, put = self.zxid, self.time_ms, self.store.put
         length = len(data) - 4
         stat = _pack_stat(zxid, zxid, time_ms, time_ms, 0, 0, 0, owner, length, 0, zxid)
-        record = znode.sealed(path, head + data + stat)
+        content = head + data + stat
+        checksum = crc32(content, crc32(path))
+        record = _pack_checksum(checksum) + content
         put(path, record)
         self.node_count += 1
         self.data_bytes += len(path) + length
         parent_path, old = parent
-        new = znode.with_child_created(old, parent_path, zxid)
+        new, moved = znode.with_child_created(old, parent_path, zxid)
         put(parent_path, new)
-        self.sum += _checksum(record)[0] + _checksum(new)[0] - _checksum(old)[0]
+        self.sum += checksum + moved
         if head[0]:
             self._list(path, record)
         if old[KIND_AT] > _EPHEMERAL:
@@ -140,9 +157,9 @@ class Tree:
         self.node_count -= 1
         self.data_bytes -= len(path) + znode.data_length_of(record)
         parent_path, old = parent
-        new = znode.with_child_deleted(old, parent_path, self.zxid)
+        new, moved = znode.with_child_deleted(old, parent_path, self.zxid)
         self.store.put(parent_path, new)
-        self.sum += _checksum(new)[0] - _checksum(old)[0] - _checksum(record)[0]
+        self.sum += moved - _checksum(record)[0]
         if record[KIND_AT]:
             self._unlist(path, record)
         if new[KIND_AT] > _EPHEMERAL:
@@ -177,24 +194,26 @@ class Tree:
         """Return how many nodes lie below this one."""
         if path == ROOT:
             return self.node_count - 1
-        return znode.children_of(record) + self._deeper(rows.path_key(path))
+        deeper = self._deeper(rows.path_key(path)) + self._deeper_changes.get(path, 0)
+        return znode.children_of(record) + deeper
 
     # What a multi needs.
 
-    def begin(self) -> tuple[Store, Journal, tuple[int, ...]]:
+    def begin(self) -> Begun:
         """Make all changes from now on revocable; the result is for `keep` or `take_back`."""
         store = self.store
         journal = Journal(store)
         self.store = journal
-        return store, journal, (self.node_count, self.ephemeral_count, self.data_bytes, self.sum)
+        counts = (self.node_count, self.ephemeral_count, self.data_bytes, self.sum)
+        return store, journal, counts, dict(self._deeper_changes)
 
-    def keep(self, begun: tuple[Store, Journal, tuple[int, ...]]) -> None:
+    def keep(self, begun: Begun) -> None:
         """Let the changes since `begin` stand."""
         self.store = begun[0]
 
-    def take_back(self, begun: tuple[Store, Journal, tuple[int, ...]]) -> None:
+    def take_back(self, begun: Begun) -> None:
         """Undo the changes since `begin`."""
-        self.store, journal, counts = begun
+        self.store, journal, counts, self._deeper_changes = begun
         journal.take_back()
         self.node_count, self.ephemeral_count, self.data_bytes, self.sum = counts
 
@@ -207,10 +226,10 @@ class Tree:
 
     def put_row(self, table: Table, key: bytes, value: bytes) -> None:
         """Create or replace a row."""
-        term = rows.term_of(table, key, value)
+        term = crc32(value, crc32(key, table))
         old = self.store.row(table, key)
-        self.store.put_row(table, key, CHECKSUM.pack(term) + value)
-        self.sum += term if old is None else term - checksum_of(old)
+        self.store.put_row(table, key, _pack_checksum(term) + value)
+        self.sum += term if old is None else term - _checksum(old)[0]
 
     def delete_row(self, table: Table, key: bytes) -> None:
         """Remove a row, if it is there."""
@@ -236,13 +255,19 @@ class Tree:
             self.delete_row(Table.REAPABLE, rows.reapable_key(due_of(record), path))
 
     def _count_descendant(self, path: bytes, by: int) -> None:
+        changes = self._deeper_changes
         for ancestor in far_ancestors(path):
+            changes[ancestor] = changes.get(ancestor, 0) + by
+
+    def _save_deeper(self) -> None:
+        for ancestor, by in self._deeper_changes.items():
             key = rows.path_key(ancestor)
             count = self._deeper(key) + by
             if count:
                 self.put_row(Table.DESCENDANTS, key, _COUNT.pack(count))
             else:
                 self.delete_row(Table.DESCENDANTS, key)
+        self._deeper_changes = {}
 
     def _deeper(self, key: bytes) -> int:
         """Return the count in DESCENDANTS under this key."""

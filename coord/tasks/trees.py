@@ -5,6 +5,7 @@ reach FLUSH_BYTES. Its commits run in the flusher's thread, its puts here in sli
 `coord.storage.flush`.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from coord.storage.snapshots import Export, Import
 from coord.storage.start import Storage
 from coord.tasks.writer import Writer
 
-FLUSH_BYTES: Final = 16 << 20
+FLUSH_BYTES: Final = 8 << 20
 """Changes in memory, or applied entries since the last flush. A restart applies that much of the
 log again, which takes about a second at the most."""
 OVERLAY_BYTES_MAX: Final = 64 << 20
@@ -26,7 +27,11 @@ FLUSH_AFTER_MS: Final = 60_000
 FILL_S: Final = 0.001
 """Length of a slice of a flush in the loop."""
 LOG_KEPT_ENTRIES: Final = 10_000
-"""Entries kept below the flush, for replicas that were away for a short time."""
+"""Entries kept below the newest one, for replicas that were away for a short time."""
+LOG_KEPT_BYTES: Final = 16 << 20
+"""The same in bytes, or LOG_KEPT_SHARE of the tree when that is more: whoever misses more gets a
+snapshot, which is then the smaller of the two."""
+LOG_KEPT_SHARE: Final = 0.25
 
 
 class Trees:
@@ -42,12 +47,27 @@ class Trees:
         self._filling = False
         self._started = False
         self._flushed_ms = 0
-        self.log_bytes = 0
-        """Entries applied since the last flush was begun, in bytes."""
+        self._unflushed_bytes = 0
+        """Entries applied since the last flush was begun."""
+        self._kept: deque[tuple[int, int]] = deque()
+        """Index and bytes of the newest entries."""
+        self._kept_bytes = 0
+        self._not_kept = 0
+        """The log up to this entry is of no use to replicas that were away."""
         self.lowest_transfer: Callable[[], int | None] = lambda: None
         unfinished = storage.tree.unfinished()
         if unfinished is not None:
             self._begin(unfinished, 0)
+
+    def applied(self, index: int, size: int, tree_bytes: int) -> None:
+        """An entry of so many bytes was applied; the tree's data have so many now."""
+        self._unflushed_bytes += size
+        self._kept.append((index, size))
+        self._kept_bytes += size
+        kept_bytes_max = max(LOG_KEPT_BYTES, tree_bytes * LOG_KEPT_SHARE)
+        while self._kept_bytes > kept_bytes_max or len(self._kept) > LOG_KEPT_ENTRIES:
+            self._not_kept, size = self._kept.popleft()
+            self._kept_bytes -= size
 
     def log_is_durable(self, number: int) -> None:
         """The log writes up to this number are on the disk."""
@@ -61,9 +81,8 @@ class Trees:
     def trim_to(self) -> int:
         """The log is not needed up to this entry."""
         lowest = self.lowest_transfer()
-        flushed = self._storage.tree.point.index
-        keep_from = flushed if lowest is None else min(lowest, flushed)
-        return max(0, keep_from - LOG_KEPT_ENTRIES)
+        trim_to = min(self._not_kept, self._storage.tree.point.index)
+        return trim_to if lowest is None else min(lowest, trim_to)
 
     def keep(self, now_ms: int, handed_out: int, applied: Point, configuration: bytes) -> bool:
         """Do what is due; whether there is more to do at once.
@@ -74,7 +93,7 @@ class Trees:
             if not self._is_due(now_ms, applied):
                 return False
             self._flushed_ms = now_ms
-            self.log_bytes = 0
+            self._unflushed_bytes = 0
             self._begin(self._storage.tree.freeze(applied, configuration), handed_out)
         if not self._started:
             if self._durable_number >= self._flush_number:
@@ -93,7 +112,7 @@ class Trees:
             return False
         return (
             tree.overlay_bytes > FLUSH_BYTES
-            or self.log_bytes > FLUSH_BYTES
+            or self._unflushed_bytes > FLUSH_BYTES
             or now_ms - self._flushed_ms > FLUSH_AFTER_MS
         )
 
@@ -137,7 +156,8 @@ class Trees:
         """Open the flushed tree for reading; None when nothing was flushed yet."""
         export = Export.begin(self._storage.tree)
         if export is None or export.point.point.index == 0:
-            self.log_bytes = max(self.log_bytes, FLUSH_BYTES + 1)
+            # Flush soon: consensus asks again.
+            self._unflushed_bytes = max(self._unflushed_bytes, FLUSH_BYTES + 1)
             return None
         return TreeExport(export)
 

@@ -9,7 +9,7 @@ order), contents never do.
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -28,7 +28,7 @@ LINE = re.compile(r"(?P<thread>\d+) +(?P<time>\d+\.\d+) (?P<rest>.*)")
 CALL = re.compile(r"(?P<name>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+).*", re.DOTALL)
 DURATION = re.compile(r" <(\d+\.\d+)>$")
 RESUMED = re.compile(r"<\.\.\. \w+ resumed>(.*)", re.DOTALL)
-DESCRIPTOR = re.compile(r"(?P<number>\d+)<(?P<path>[^>]*)>")
+DESCRIPTOR = re.compile(r"(?P<number>\d+)<(?P<path>(?:->|[^>])*)>")
 QUOTED = re.compile(r'"([^"]*)"')
 
 
@@ -39,7 +39,7 @@ def strace_missing() -> str | None:
 
 def tracer(log: Path) -> list[str]:
     """The command line to put before a server's: it keeps its process id."""
-    options = ["-f", "-D", "-ttt", "-T", "-yy", "-xx", "-s", str(1 << 20)]
+    options = ["-f", "-D", "--seccomp-bpf", "-ttt", "-T", "-yy", "-xx", "-s", str(1 << 20)]
     return ["strace", *options, "-e", f"trace={TRACED}", "-o", str(log)]
 
 
@@ -92,10 +92,10 @@ class Call:
 
 
 def unquoted(text: str) -> bytes:
-    r"""Turn \xab\xcd into bytes; other characters stand for themselves."""
-    return re.sub(
-        rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode()
-    )
+    r"""Turn \xab\xcd into bytes; what is not written so stands for itself."""
+    if text.startswith("\\x") and len(text) == 4 * text.count("\\x"):
+        return bytes.fromhex(text.replace("\\x", ""))
+    return text.encode()
 
 
 def calls(log: Path) -> Iterator[Call]:
@@ -137,11 +137,12 @@ class Disk:
     _synchronous: set[int] = attrs.field(factory=set)
 
     @classmethod
-    def after(cls, log: Path, folder: Path, before: Mapping[str, bytes] | None = None) -> "Disk":
-        """Follow a trace to its end; `before` is what the folder held when it began."""
-        disk = cls(folder, {path: bytearray(data) for path, data in (before or {}).items()})
+    def at(cls, moment: float, log: Path, folder: Path) -> "Disk":
+        """Follow a trace up to a moment of the wall clock; the folder was empty before."""
+        disk = cls(folder)
         for call in calls(log):
-            disk.follow(call)
+            if call.returned <= moment:
+                disk.follow(call)
         return disk
 
     def follow(self, call: Call) -> None:
@@ -217,9 +218,8 @@ class Disk:
             self._write(descriptor, path, offset, call.data)
             self._offsets[descriptor] = offset + call.result
         elif call.name in SYNCS:
-            content = self.durable.setdefault(path, bytearray()) if path != "." else bytearray()
             for change in self._pending.pop(path, ()):
-                apply(content, *change)
+                apply(self.durable.setdefault(path, bytearray()), *change)
 
     def _write(self, descriptor: int, path: str, offset: int, data: bytes | None) -> None:
         if descriptor in self._synchronous:

@@ -17,7 +17,7 @@ CLOSE, RESUME = 0, -1
 
 OPERATIONS = """
     CREATE DELETE EXISTS GET_DATA SET_DATA GET_ACL SET_ACL GET_CHILDREN SYNC PING GET_CHILDREN2
-    CHECK MULTI CREATE2 CHECK_WATCHES REMOVE_WATCHES CREATE_CONTAINER MULTI_READ AUTH SET_WATCHES
+    CHECK MULTI CREATE2 REMOVE_WATCHES CREATE_CONTAINER MULTI_READ AUTH SET_WATCHES
     GET_EPHEMERALS GET_ALL_CHILDREN_NUMBER ADD_WATCH WHO_AM_I
 """
 CODE_NAMES = {getattr(frames, name): name for name in OPERATIONS.split()}
@@ -131,7 +131,9 @@ class Requests:
     def _create(self, _client: int) -> tuple[int, bytes]:
         code = self.chance.choice((frames.CREATE, frames.CREATE2))
         if self.chance.random() < 0.1:
-            body = frames.create_body(self._path(), self._data(), frames.CONTAINER, self._acl())
+            # A name that gets no children: when a used container is reaped is up to the server.
+            path = self._path().rpartition("/")[0] + "/container"
+            body = frames.create_body(path, self._data(), frames.CONTAINER, self._acl())
             return frames.CREATE_CONTAINER, body
         flags = self.chance.choice((0, 0, 0, 1, 2, 2, 3, 4, 9))
         path = self._path()
@@ -165,20 +167,23 @@ class Requests:
                 frames.GET_ALL_CHILDREN_NUMBER,
             )
         )
-        return code, text(self._path())
+        # Below "" ZooKeeper counts one node more than below "/".
+        return code, text(self._path() or "/")
 
     def _bare(self, _client: int) -> tuple[int, bytes]:
         return self.chance.choice((frames.PING, frames.WHO_AM_I)), b""
 
-    def _add_watch(self, _client: int) -> tuple[int, bytes]:
+    def _watch(self, client: int) -> tuple[int, bytes]:
+        return self._remove_watch() if client == 0 else self._add_watch()
+
+    def _add_watch(self) -> tuple[int, bytes]:
         path = self._watchable()
         # One mode for a path: before 3.9 a later mode replaced the earlier one.
         return frames.ADD_WATCH, text(path) + int32(len(path) % 2)
 
-    def _ask_watch(self, client: int) -> tuple[int, bytes]:
-        code = self.chance.choice((frames.CHECK_WATCHES, frames.REMOVE_WATCHES))
+    def _remove_watch(self) -> tuple[int, bytes]:
         kind = self.chance.choice((1, 2, 3, 9))
-        return code, text(self._watchable()) + int32(kind)
+        return frames.REMOVE_WATCHES, text(self._watchable()) + int32(kind)
 
     def _authenticate(self, _client: int) -> tuple[int, bytes]:
         name = self.chance.choice((b"ann:secret", b"bob:secret"))
@@ -216,7 +221,6 @@ class Requests:
         *[_read_by_path] * 2,
         _set_acl,
         _bare,
-        _add_watch,
-        _ask_watch,
+        *[_watch] * 2,
         _authenticate,
     )

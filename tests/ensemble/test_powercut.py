@@ -3,11 +3,13 @@
 import itertools
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import lmdb
 import pytest
 
+from tests.ensemble import frames
 from tests.ensemble.conftest import require
 from tests.ensemble.powercut import (
     Disk,
@@ -51,7 +53,7 @@ def test_a_power_cut_keeps_what_was_synced_and_nothing_else(tmp_path: Path) -> N
     process = subprocess.Popen([*tracer(trace), sys.executable, "-c", COMMITS, str(folder)])
     process.wait(30)
     wait_until_complete(trace, process.pid)
-    Disk.after(trace, folder).write_to(after)
+    Disk.at(time.time(), trace, folder).write_to(after)
     assert (folder / "unsynced").read_text() == "lost"
     assert (after / "unsynced").read_text() == ""
     assert (after / "synced").read_text() == "kept"
@@ -115,11 +117,16 @@ def test_acknowledged_writes_survive_a_power_cut_of_every_replica(tmp_path: Path
     traced = Traced(tmp_path, 3)
     with traced.ensemble as ensemble:
         with Probe(ensemble.address(ensemble.followers()[0])) as probe:
-            acknowledged = write(probe, 100)
+            acknowledged = write(probe, 60)
+            moment = time.time()
+            # More of them are on their way while the power fails.
+            late = [frames.create_body(f"/late{number}", b"", 0) for number in range(20)]
+            for xid in [probe.send(frames.CREATE, body) for body in late]:
+                probe.reply_to(xid)
             traced.cut()
         for i in ensemble.ids:
             data = traced.data(i)
-            disk = Disk.after(traced.traces[i], data)
+            disk = Disk.at(moment, traced.traces[i], data)
             data.rename(data.with_name("data.before"))
             disk.write_to(data)
         ensemble.start()

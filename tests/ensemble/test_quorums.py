@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,20 @@ def ensemble(tmp_path: Path) -> Iterator[CoordEnsemble]:
         yield five
 
 
+@pytest.fixture
+def drops() -> Iterator[ExitStack]:
+    """What is done at the end of a test."""
+    with ExitStack() as stack:
+        yield stack
+
+
 def write(probe: Probe, names: range) -> list[str]:
     """Create nodes and return the paths that were acknowledged."""
     return [probe.create(f"{BASE}/{name}") for name in names]
 
 
 def test_two_replicas_write_and_three_neither_elect_nor_lose_anything(
-    ensemble: CoordEnsemble,
+    ensemble: CoordEnsemble, drops: ExitStack
 ) -> None:
     leader = ensemble.leader()
     *victims, survivor = ensemble.followers()
@@ -40,7 +48,9 @@ def test_two_replicas_write_and_three_neither_elect_nor_lose_anything(
             ensemble.kill(victim)
         acknowledged += write(probe, range(10, 20))
     writer = Probe(ensemble.address(survivor), timeout_ms=4000, seconds=SILENCE_S)
+    drops.callback(writer.drop)
     reader = Probe(ensemble.address(survivor), timeout_ms=4000)
+    drops.callback(reader.drop)
     acknowledged += write(writer, range(20, 30))
 
     ensemble.kill(leader)

@@ -17,12 +17,12 @@ from coord.operations.internal import (
 )
 from coord.operations.machine import StateMachine
 from coord.operations.table import Kind, kind_of
-from coord.state.dict_store import DictStore
 from coord.state.permissions import may_read
 from coord.state.settings import FORMAT_LEVEL, Settings
 from coord.wire.errors import ZooKeeperError, error_for
 from coord.wire.opcodes import EXCHANGES, OpCode
 from coord.wire.records import Id
+from tests.state.stores import StrictStore
 
 ADDRESS = Id("ip", "127.0.0.1")
 SETTINGS = Settings(
@@ -44,7 +44,7 @@ def configuration(settings: Settings = SETTINGS, ids: Iterable[int] = (1, 2, 3))
 
 
 def founded(settings: Settings = SETTINGS) -> StateMachine:
-    machine = StateMachine(DictStore())
+    machine = StateMachine(StrictStore())
     machine.configure(configuration(settings), TIME_MS)
     return machine
 

@@ -66,4 +66,5 @@ def test_the_layout_is_what_the_module_says():
     ) + b"body"  # fmt: skip
     bundle = batch.encode_bundle(3, 4, 5, [operation])
     assert bundle == bytes.fromhex("03000000040000000000000005000000010000001e") + operation
+    assert batch.count_in(bundle) == 1
     assert batch.encode_entry(6, [bundle]) == bytes.fromhex("0000000000000006") + bundle

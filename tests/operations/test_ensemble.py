@@ -16,6 +16,10 @@ def test_reconfiguration_is_disabled():
     assert error_of(Shell().connection(1).ask, OpCode.RECONFIG, request) == -123
 
 
+def test_a_reconfiguration_that_cannot_be_read_is_a_marshalling_error():
+    assert error_of(Shell().connection(1).ask_bytes, OpCode.RECONFIG, b"\0\0") == -5
+
+
 def test_without_sasl_the_token_is_null_and_there_is_no_error():
     assert Shell().connection(1).ask(OpCode.SASL, SaslRequest(b"x")).token is None
 

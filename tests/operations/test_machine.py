@@ -112,6 +112,7 @@ class TestExactlyOnce:
         machine = self.begin()
         self.apply(machine, 1, 2, 1, [create("/a")])
         assert self.apply(machine, 1, 1, 2, [create("/b")]) == []
+        assert self.apply(machine, 1, 1, 1, [create("/b")]) == []
         assert machine.origin(1) == (2, 1)
 
     def test_a_start_may_be_missing(self):
