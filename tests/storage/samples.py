@@ -83,6 +83,7 @@ def everything(store: Store) -> Everything:
         below = b"/" if path == b"/" else path + b"/"
         names = store.children(path)
         assert len(set(names)) == len(names), f"a child of {path!r} is listed twice"
+        assert all(names), f"a child of {path!r} has no name"
         waiting += (below + name for name in names)
     return nodes, {table: list(store.rows(table)) for table in Table}
 

@@ -9,6 +9,7 @@ from coord.storage import snapshots
 from coord.storage.errors import DamagedTree, SnapshotError, TransferExpired
 from coord.storage.flush import FlushPoint
 from coord.storage.keys import PathKeys
+from coord.storage.seal import seal
 from coord.storage.snapshots import Export, Import
 from coord.storage.tree import TreeStore
 from tests.storage.samples import everything, fill, flip_bit, flush_all
@@ -168,8 +169,27 @@ def test_chunks_that_are_lost_repeated_damaged_or_swapped_are_refused(
         case "swapped":
             wrong[at], wrong[at + 1] = wrong[at + 1], wrong[at]
     target = Import(tmp_path / "tree.2")
+    right = at + (fault == "repeated")
+    feed_all(target, wrong[:right])
     with pytest.raises(SnapshotError):
-        feed_all(target, wrong)
+        target.feed(wrong[right])
+    target.abort()
+
+
+def framed(number, kind, body):
+    maker = Export.__new__(Export)
+    maker._number = number
+    return maker._chunk(kind, body)
+
+
+def test_records_that_are_not_in_order_are_refused(tmp_path):
+    target = Import(tmp_path / "tree.2")
+    target.feed(framed(0, 0, snapshots._FORMAT.pack(snapshots.FORMAT) + FlushPoint().encode()))
+    sealed = seal(b"key", b"value")
+    record = snapshots._RECORD.pack(3, len(sealed)) + b"key" + sealed
+    target.feed(framed(1, 1, record))
+    with pytest.raises(SnapshotError, match="chunk 2 is not in order"):
+        target.feed(framed(2, 1, record))
     target.abort()
 
 
@@ -189,15 +209,11 @@ def test_garbage_with_a_right_checksum_raises_only_the_documented_error(
     tmp_path_factory, kind, body
 ):
     target = Import(tmp_path_factory.mktemp("import") / "tree.2")
-    maker = Export.__new__(Export)
-    maker._number = 0
-    head = maker._chunk(0, snapshots._FORMAT.pack(snapshots.FORMAT) + FlushPoint().encode())
+    head = snapshots._FORMAT.pack(snapshots.FORMAT) + FlushPoint().encode()
     try:
         if kind:
-            target.feed(head)
-        else:
-            maker._number = 0
-        target.feed(maker._chunk(kind, body))
+            target.feed(framed(0, 0, head))
+        target.feed(framed(int(kind > 0), kind, body))
     except SnapshotError:
         pass
     target.abort()
