@@ -11,7 +11,8 @@ Whatever changes a node goes through here, so that these hold between two operat
 2. EPHEMERALS lists each node with an owner, under its owner.
 3. REAPABLE lists each container and TTL node without children, under the time it may go.
 4. DESCENDANTS has, for each node but the root, how many descendants lie deeper than its children,
-   and no row where it is none: a tree of two levels has no rows and pays nothing.
+   and no row where it is none: a tree of two levels has no rows and pays nothing. (These rows are
+   written by `save`, once for all operations of an entry.)
 5. `sum` is the sum of the checksums of all nodes and of all rows but (META, "state").
 
 Nothing is checked here: the operations did.

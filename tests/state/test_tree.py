@@ -31,11 +31,27 @@ def test_a_tree_of_two_levels_keeps_no_rows_of_descendants():
     tree = founded()
     create(tree, b"/a")
     create(tree, b"/a/b")
+    tree.save()
     assert list(tree.store.rows(Table.DESCENDANTS)) == []
     create(tree, b"/a/b/c")
+    tree.save()
     assert [key for key, _ in tree.store.rows(Table.DESCENDANTS)] == [b"/a"]
     delete(tree, b"/a/b/c")
+    tree.save()
     assert list(tree.store.rows(Table.DESCENDANTS)) == []
+
+
+def test_descendants_are_counted_before_the_entry_is_saved():
+    tree = founded()
+    for path in (b"/a", b"/a/b", b"/a/b/c"):
+        create(tree, path)
+    assert tree.descendants(b"/a", tree.store.get(b"/a")) == 2
+    begun = tree.begin()
+    create(tree, b"/a/b/d")
+    tree.take_back(begun)
+    delete(tree, b"/a/b/c")
+    assert tree.descendants(b"/a", tree.store.get(b"/a")) == 1
+    check(tree)
 
 
 def test_keys_stay_short_however_long_the_paths():
@@ -90,7 +106,7 @@ def test_the_state_row_holds_the_counters():
     tree.time_ms, tree.last_session = 9, 8
     tree.save()
     again = Tree(tree.store)
-    for name in Tree.__slots__:
+    for name in Tree.__annotations__:
         assert getattr(again, name) == getattr(tree, name)
     assert tree.row(Table.META, STATE_KEY) is not None
 
