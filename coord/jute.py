@@ -252,10 +252,7 @@ class _DecoderSource(_Source):
     def _trailing_bool(self) -> str:
         self.flush()
         result = self.name()
-        self.add(
-            f"{result} = _data[_at] != 0 if _at < _size else None",
-            "_at += _at < _size",
-        )
+        self.add(f"{result} = _data[_at] != 0 if _at < _size else None", "_at += _at < _size")
         return result
 
     def _sized(self, field: _Field) -> str:

@@ -9,6 +9,8 @@ Rules
    paths takes its key from there; no node is put or read before it.
 4. A node's parent is put before the node and deleted after it, so `children` needs no scan of
    what lies deeper. `put` of a path that is there replaces its record.
+5. Every path begins with `/`: who asks for what a client sent has looked. Other paths could meet
+   the keys of rows in a store that keeps both in one space.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,165 @@
+"""The client: operations, watches and recipes on one session; and `connect`, which makes it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+import trio
+
+from client.calls import Calls
+from client.deadline import Clock, Prove, boottime
+from client.hosts import Hosts
+from client.hub import Hub
+from client.keeper import Keeper, OpenStream, Settings
+from client.operations import Operations
+from client.recipes.config import ConfigWatch
+from client.recipes.election import Observation
+from client.recipes.holds import Held, Term, hold
+from client.recipes.leftovers import Janitor
+from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
+from client.session import Session
+from client.watches import ChildrenWatch, Events, Watch
+
+T = TypeVar("T")
+
+
+class Client(Operations):
+    """A client of an ensemble, for as long as the block of `connect` runs."""
+
+    def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
+        super().__init__(calls)
+        self._nursery = nursery
+        self._janitor = Janitor(calls)
+        self._holders: dict[str, trio.lowlevel.Task] = {}
+        nursery.start_soon(self._janitor.run)
+
+    @property
+    def session(self) -> Session:
+        """The session: another object after this one has expired."""
+        session = self._calls.keeper.session
+        assert session is not None
+        return session
+
+    def watch(self, path: str) -> Watch:
+        """Iterate over the states of a znode: `Znode`, or None while it is missing."""
+        return Watch(self._calls, self._full(path))
+
+    def watch_children(self, path: str) -> ChildrenWatch:
+        """Iterate over the names of children, sorted, or None while the parent is missing."""
+        return ChildrenWatch(self._calls, self._full(path))
+
+    def events(self, path: str, *, recursive: bool = False) -> Events:
+        """Iterate over each `Event` of a znode, or also of all below it, and over `Resynced`."""
+        return Events(self._calls, self._full(path), self._chroot, recursive=recursive)
+
+    def config(self, path: str, cls: type[T]) -> ConfigWatch[T]:
+        """Iterate over the states of a configuration: objects of an attrs class, or `BadConfig`."""
+        return ConfigWatch(self._calls, self._full(path), path, cls)
+
+    def lock(
+        self,
+        path: str,
+        data: bytes = b"",
+        *,
+        layout: LayoutName = "coord",
+        wait: bool = True,
+        prove: Prove | None = None,
+    ) -> AbstractAsyncContextManager[Held]:
+        """Hold a lock while a block runs: `async with zk.lock("/locks/x") as held:`.
+
+        Waits in a fair queue; without `wait`, raises trio.WouldBlock instead. When the hold can no
+        longer be proved, the body is cancelled and LockLost raised. `data` tells others who holds
+        it. `layout` says with whose locks it contends; `prove` is that of `connect`.
+        """
+        queue = self._queue(path, LOCKS[layout], data, prove)
+        return hold(Held, path, queue, self._nursery, wait=wait)
+
+    def lead(
+        self,
+        path: str,
+        data: bytes = b"",
+        *,
+        layout: LayoutName = "coord",
+        wait: bool = True,
+        prove: Prove | None = None,
+    ) -> AbstractAsyncContextManager[Term]:
+        """Lead while a block runs: `async with zk.lead("/svc", b"host:80") as term:`.
+
+        As `lock`; `data` is what those who `observe` get to see.
+        """
+        queue = self._queue(path, ELECTIONS[layout], data, prove)
+        return hold(Term, path, queue, self._nursery, wait=wait)
+
+    def observe(self, path: str, *, layout: LayoutName = "coord") -> Observation:
+        """Iterate over who leads: `Leader`, or None while nobody does."""
+        return Observation(self._queue(path, ELECTIONS[layout], b"", None))
+
+    def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
+        full = self._full(path)
+        if full == "/":
+            raise ValueError("the root cannot be a queue")
+        how = prove or self._calls.keeper.settings.prove
+        return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)
+
+
+@asynccontextmanager
+async def connect(
+    hosts: str,
+    *,
+    session_timeout: float = 10.0,
+    auth: Sequence[tuple[str, str | bytes]] = (),
+    prove: Prove = "sync",
+    open_stream: OpenStream = trio.open_tcp_stream,
+    clock: Clock = boottime,
+) -> AsyncIterator[Client]:
+    """Keep a session while a block runs.
+
+    `async with connect("host:2181,host:2182/chroot") as zk:`
+
+    Waits until there is a session, for as long as the caller's cancel scope permits. Every task of
+    the client ends with the block, and the session is closed. A connection that breaks is made
+    anew and the session resumed; a session that has expired is followed by a new one.
+
+    session_timeout: in seconds; the servers may move it.
+    auth: scheme and credential of each identity, as ("digest", "user:password").
+    prove: which replies prove that locks are held; "sync" is right with every server, "ping" with
+        coord, where it costs less and bridges longer silences. See `client.deadline`.
+    open_stream: for other transports; for TLS a partial of trio.open_ssl_over_tcp_stream will do.
+    clock: for tests.
+    """
+    credentials = [(scheme, c.encode() if isinstance(c, str) else c) for scheme, c in auth]
+    settings = Settings(Hosts.parse(hosts), session_timeout, credentials, prove, open_stream, clock)
+    hub = Hub()
+    keeper = Keeper(settings, hub)
+    error: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            background = await nursery.start(_background, keeper)
+            try:
+                await keeper.attached()
+                yield Client(Calls(keeper, hub), background)
+            except BaseException as raised:
+                error = raised
+                raise
+            finally:
+                await keeper.close()
+                background.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if error is None or group.exceptions != (error,):
+            raise
+    if error is not None:
+        raise error  # as the body raised it: the nursery is nobody's business
+
+
+async def _background(
+    keeper: Keeper, task_status: trio.TaskStatus[trio.Nursery] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Run the tasks of a client, until `connect` cancels them at the very end.
+
+    A cancellation from outside reaches the body first: locks are released, and the session is
+    closed, over the connection these tasks keep. All of that is limited in time.
+    """
+    with trio.CancelScope(shield=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keeper.run)
+            task_status.started(nursery)

@@ -1,0 +1,106 @@
+"""What became of a write whose reply was lost, as far as reading can tell.
+
+Before anything is read, a sync makes sure that whatever the old connection still carried has been
+carried out or refused by the server that is read from. Then two zxids decide most cases: the last
+one seen before the write was sent, and that of the last change. What has not changed since then
+was not changed by the write, so it may be sent again; a znode that is older has been there all the
+time.
+
+Nothing tells who made a change, but for ephemeral znodes: they name their session. So another
+client that wrote the same bytes, expecting the same version, cannot be told from ourselves, and
+taking its success for ours would count two increments as one. Callers for whom that makes no
+difference say `idempotent`: then it is enough that the znode is as they wanted it.
+
+Each function returns None when the write was certainly not carried out and shall be sent again.
+"""
+
+from client.calls import Calls
+from client.errors import OutcomeUnknown, ReplyLost
+from client.session import Session
+from client.znodes import Stat
+from coord.wire.errors import BadVersion, NoAuth, NodeExists, NoNode
+
+
+async def created(
+    calls: Calls,
+    path: str,
+    data: bytes,
+    lost: ReplyLost,
+    *,
+    owner: Session | None,
+    idempotent: bool,
+) -> tuple[str, Stat] | None:
+    """Decide a create under a name of its own; `owner` is the session of an ephemeral znode."""
+    await calls.sync(owner)
+    try:
+        found, stat = await calls.get(path, session=owner)
+    except NoAuth:
+        raise OutcomeUnknown("create", path) from lost
+    except NoNode:
+        parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
+        if idempotent or (parent is not None and parent.pzxid <= lost.zxid):
+            return None
+        raise OutcomeUnknown("create", path) from lost
+    if stat.czxid <= lost.zxid:
+        raise NodeExists(path) from lost
+    if owner is not None and stat.ephemeral_owner == owner.id and found == data:
+        return path, stat
+    if idempotent and (owner is not None or found != data):
+        raise NodeExists(path) from lost
+    if idempotent:
+        return path, stat
+    raise OutcomeUnknown("create", path) from lost
+
+
+async def created_sequential(
+    calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None
+) -> None:
+    """Decide a create that the server numbers: no name, so nothing to look for."""
+    await calls.sync(owner)
+    parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
+    if parent is None or parent.pzxid > lost.zxid:
+        raise OutcomeUnknown("create", path) from lost
+
+
+async def replaced(
+    calls: Calls, path: str, data: bytes, version: int, lost: ReplyLost, *, idempotent: bool
+) -> Stat | None:
+    """Decide a set."""
+    await calls.sync()
+    try:
+        found, stat = await calls.get(path)
+    except NoAuth:
+        raise OutcomeUnknown("set", path) from lost
+    except NoNode:
+        if idempotent:
+            return None
+        raise OutcomeUnknown("set", path) from lost
+    if stat.mzxid <= lost.zxid:
+        return None
+    is_ours = found == data and version in (-1, stat.version - 1)
+    if is_ours and (idempotent or version == -1):
+        return stat
+    if version == -1 and idempotent:
+        return None
+    if version != -1 and stat.czxid <= lost.zxid:
+        # The znode has been there all the time, so its versions tell what happened to it.
+        if stat.version <= version:
+            return None
+        if stat.version == version + 1 and found != data:
+            raise BadVersion(path) from lost
+    raise OutcomeUnknown("set", path) from lost
+
+
+async def deleted(
+    calls: Calls, path: str, version: int, lost: ReplyLost, *, idempotent: bool
+) -> bool | None:
+    """Decide a delete."""
+    await calls.sync()
+    stat = await calls.exists(path)
+    if stat is None:
+        if idempotent:
+            return True
+        raise OutcomeUnknown("delete", path) from lost
+    if stat.czxid <= lost.zxid or (idempotent and version == -1):
+        return None
+    raise OutcomeUnknown("delete", path) from lost

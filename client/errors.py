@@ -1,0 +1,52 @@
+"""What the client raises besides the errors that servers send."""
+
+# ruff: noqa: N818  (the classes bear the names of what happened)
+
+from client.session import Session
+from coord.wire.errors import ConnectionLoss
+
+
+class ReplyLost(ConnectionLoss):
+    """The connection broke between a request and its reply: it was carried out, or it was not.
+
+    Operations turn this into an answer or into `OutcomeUnknown`; users do not meet it.
+    """
+
+    def __init__(self, zxid: int, session: Session | None) -> None:
+        super().__init__("the connection broke before the reply came")
+        self.zxid = zxid
+        """The last zxid this client had seen when it sent the request."""
+        self.session = session
+        """The session it was sent in."""
+
+
+class OutcomeUnknown(ConnectionLoss):
+    """The reply to a write was lost, and nothing that can be read tells whether it was done."""
+
+    def __init__(self, operation: str, path: str) -> None:
+        super().__init__(f"{operation} {path}: the reply was lost, it may have been done or not")
+        self.operation = operation
+        """The method that was called, as "set"."""
+        self.path = path
+        """The znode it was about; "" for a transaction."""
+
+
+class ClientClosed(Exception):
+    """The block of `connect` has ended, and with it this client."""
+
+
+class LockLost(Exception):
+    """A lock or a leadership could not be proved any longer while its body ran.
+
+    The body was cancelled. What it wrote since may have been written beside another holder's
+    work: that is what `held.token` and `held.guard()` are for.
+    """
+
+    def __init__(self, path: str, token: int, reason: str) -> None:
+        super().__init__(f"{path} (token {token}): {reason}")
+        self.path = path
+        """The lock."""
+        self.token = token
+        """The fencing token of the hold that was lost."""
+        self.reason = reason
+        """What ended it, in words."""

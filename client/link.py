@@ -1,0 +1,352 @@
+"""One connection: a reader, a writer and a pinger, and the requests that wait for replies.
+
+Replies and events are handled by the reader in the order of the wire. It never waits for the
+tasks it wakes, so nothing that a user does can stop pings or hold up other tasks.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from client.deadline import Clock
+from client.errors import ReplyLost
+from client.session import Session
+from coord.jute import DecodeError
+from coord.wire.connection import ClientConnection, Notification, Reply
+from coord.wire.errors import (
+    BadVersion,
+    NoChildrenForEphemerals,
+    NodeExists,
+    NoNode,
+    NotEmpty,
+    SessionExpired,
+    SessionMoved,
+)
+from coord.wire.frames import FrameError
+from coord.wire.numbers import OpCode, Xid
+from coord.wire.records import ConnectRequest, ConnectResponse
+from coord.wire.requests import AuthRequest, PingRequest, SyncRequest
+
+REQUESTS_MAX = 1000
+"""Requests under way on one connection: as many as ZooKeeper takes before it stops reading."""
+
+OUTBOX_BYTES_MAX = 4 * 1024 * 1024
+"""Bytes not yet handed to the connection: a few of the largest requests, many small ones."""
+
+RECEIVE_BYTES = 64 * 1024
+
+XID_MAX = 0x7FFFFFFF
+"""After this one, xids begin at 1 again."""
+
+ORDERED = frozenset(
+    {
+        OpCode.CREATE,
+        OpCode.CREATE2,
+        OpCode.CREATE_CONTAINER,
+        OpCode.CREATE_TTL,
+        OpCode.DELETE,
+        OpCode.SET_DATA,
+        OpCode.SET_ACL,
+        OpCode.MULTI,
+        OpCode.RECONFIG,
+        OpCode.SYNC,
+    }
+)
+"""What only the leader can have answered, and so proves that the session lived there."""
+
+DECIDED = frozenset(
+    {
+        0,
+        NoNode.code,
+        BadVersion.code,
+        NoChildrenForEphemerals.code,
+        NodeExists.code,
+        NotEmpty.code,
+    }
+)
+"""Errors of such requests that no server gives by itself."""
+
+FAILURES = (
+    OSError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    trio.TooSlowError,
+    DecodeError,
+    FrameError,
+)
+"""What may go wrong with a connection without anybody being at fault."""
+
+
+class LinkLost(Exception):  # noqa: N818  (named after what happened)
+    """The connection is of no more use."""
+
+
+class NotSent(Exception):  # noqa: N818
+    """The connection broke before the request was handed to it: another one may carry it."""
+
+
+class Pending:
+    """A request that waits for its reply, and the task that waits for both, if it still does."""
+
+    __slots__ = ("_outcome", "_task", "opcode", "sent_at", "then", "zxid")
+
+    def __init__(self, opcode: OpCode, sent_at: float, zxid: int) -> None:
+        self.opcode = opcode
+        self.sent_at = sent_at
+        self.zxid = zxid
+        self.then: Callable[[Reply], None] | None = None
+        self._outcome: Reply | Exception | None = None
+        self._task: trio.lowlevel.Task | None = None
+
+    async def wait(self) -> Reply:
+        """Return the reply. When this is cancelled, the reply is ignored once it comes."""
+        if self._outcome is None:
+            self._task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abandon)
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        assert self._outcome is not None
+        return self._outcome
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is a reply, or will be none."""
+        return self._outcome is not None
+
+    def settle(self, outcome: Reply | Exception) -> None:
+        """Give it a reply, or the reason why there will be none."""
+        self._outcome = outcome
+        if self.then is not None and isinstance(outcome, Reply):
+            self.then(outcome)
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def _abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Link:
+    """One connection to one server."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        zxid: int,
+        clock: Clock,
+        on_event: Callable[[Notification], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        self.zxid = zxid
+        """The last zxid seen."""
+        self.session: Session | None = None
+        """The session that is attached to it, once the greeting has told."""
+        self.lost: str | None = None
+        """Why it ended; None while it lives."""
+        self._stream = stream
+        self._clock = clock
+        self._on_event = on_event
+        self._on_room = on_room
+        self._wire = ClientConnection()
+        self._xid = 0
+        self._pending: deque[Pending] = deque()
+        self._pings: deque[Pending] = deque()
+        self._auths: deque[Pending] = deque()
+        self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
+        self._unsent = 0
+        self._wake_writer = trio.Event()
+        self._early: list[Any] = []
+        self._scope = trio.CancelScope()
+        self._heard_at = trio.current_time()
+        self._pinged_at = self._synced_at = self._heard_at
+
+    async def greet(self, request: ConnectRequest) -> ConnectResponse:
+        """Make the greeting; return the server's."""
+        await self._stream.send_all(self._wire.connect_frame(request))
+        while True:
+            data = await self._stream.receive_some(RECEIVE_BYTES)
+            if not data:
+                raise LinkLost("the server closed the connection instead of greeting")
+            items = self._wire.receive(bytes(data))
+            if items:
+                response, *self._early = items
+                assert isinstance(response, ConnectResponse)
+                return response
+
+    async def aclose(self) -> None:
+        """Close the connection without a word."""
+        await trio.aclose_forcefully(self._stream)
+
+    async def run(self) -> None:
+        """Serve until the connection is lost, which `lost` then tells of."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._until_lost, self._read)
+                    nursery.start_soon(self._until_lost, self._write)
+                    nursery.start_soon(self._until_lost, self._ping)
+        finally:
+            self.drop("the client gave it up")
+            await self.aclose()
+
+    def drop(self, reason: str) -> None:
+        """End it: nothing is sent any more, and who waits for a reply is told."""
+        if self.lost is None:
+            self.lost = reason
+        self._scope.cancel()
+        sent = len(self._pending) - self._unsent
+        for number, pending in enumerate(self._pending):
+            pending.settle(ReplyLost(pending.zxid, self.session) if number < sent else NotSent())
+        for pending in (*self._pings, *self._auths):
+            pending.settle(ReplyLost(pending.zxid, self.session))
+        self._pending.clear()
+        self._pings.clear()
+        self._auths.clear()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another request may be posted."""
+        return (
+            self.lost is None
+            and len(self._pending) < REQUESTS_MAX
+            and self._outbox_bytes < OUTBOX_BYTES_MAX
+        )
+
+    def post(self, opcode: OpCode, request: object) -> Pending:
+        """Send a request, in the order of the calls; not on a connection that is lost."""
+        xid = self._xid % XID_MAX + 1
+        frame = self._wire.encode_request(xid, opcode, request)
+        self._xid = xid
+        pending = Pending(opcode, self._clock(), self.zxid)
+        if opcode in ORDERED:
+            self._pinged_at = self._synced_at = trio.current_time()
+        self._pending.append(pending)
+        self._unsent += 1
+        self._send(frame)
+        return pending
+
+    def post_ping(self) -> Pending:
+        """Send a ping."""
+        pending = Pending(OpCode.PING, self._clock(), self.zxid)
+        self._pinged_at = trio.current_time()
+        self._pings.append(pending)
+        self._send(self._wire.encode_request(Xid.PING, OpCode.PING, PingRequest()))
+        return pending
+
+    def post_auth(self, scheme: str, credential: bytes) -> Pending:
+        """Send a credential."""
+        pending = Pending(OpCode.AUTH, self._clock(), self.zxid)
+        self._auths.append(pending)
+        request = AuthRequest(0, scheme, credential)
+        self._send(self._wire.encode_request(Xid.AUTH, OpCode.AUTH, request))
+        return pending
+
+    def _send(self, frame: bytes) -> None:
+        self._outbox.append(frame)
+        self._outbox_bytes += len(frame)
+        self._wake_writer.set()
+
+    async def _until_lost(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except (LinkLost, *FAILURES) as error:
+            self.drop(str(error) or type(error).__name__)
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake_writer.wait()
+            self._wake_writer = trio.Event()
+            data = b"".join(self._outbox)
+            self._outbox.clear()
+            self._outbox_bytes = self._unsent = 0
+            await self._stream.send_all(data)
+            self._on_room()
+
+    async def _read(self) -> None:
+        for item in self._early:
+            self._take(item)
+        while True:
+            data = await self._stream.receive_some(RECEIVE_BYTES)
+            if not data:
+                raise LinkLost("the server closed the connection")
+            self._heard_at = trio.current_time()
+            for item in self._wire.receive(bytes(data)):
+                self._take(item)
+            self._on_room()
+
+    def _take(self, item: Reply | Notification | ConnectResponse) -> None:
+        if isinstance(item, Notification):
+            self._on_event(item)
+            return
+        assert isinstance(item, Reply)
+        queue = self._pending
+        if item.xid == Xid.PING:
+            queue = self._pings
+        elif item.xid == Xid.AUTH:
+            queue = self._auths
+        if not queue or (queue is self._pending and item.xid != self._oldest_xid()):
+            raise LinkLost(f"a reply to xid {item.xid}, which is not its turn")
+        if item.error in (SessionExpired.code, SessionMoved.code):
+            self._refused(item, queue.popleft())
+            return
+        if item.zxid > 0:
+            self.zxid = item.zxid
+        pending = queue.popleft()
+        self._prove(pending, item.error)
+        pending.settle(item)
+
+    def _oldest_xid(self) -> int:
+        """Return the xid of the request whose reply is next."""
+        return (self._xid - len(self._pending)) % XID_MAX + 1
+
+    def _prove(self, pending: Pending, error: int) -> None:
+        if self.session is None:
+            return
+        if pending.opcode == OpCode.PING and not error:
+            self.session.proofs.add(pending.sent_at, ordered=False)
+        elif pending.opcode in ORDERED and error in DECIDED:
+            self.session.proofs.add(pending.sent_at, ordered=True)
+
+    def _refused(self, reply: Reply, pending: Pending) -> None:
+        """Give up: the session has ended or has moved, and the request was not carried out."""
+        if reply.error == SessionExpired.code:
+            pending.settle(reply)
+            if self.session is not None and pending.opcode != OpCode.CLOSE_SESSION:
+                self.session.end("the server says that the session has expired")
+            raise LinkLost("the session has expired")
+        pending.settle(NotSent())
+        raise LinkLost("the session has moved to another connection")
+
+    async def _ping(self) -> None:
+        """Ask for proofs of life often enough, and give up on a server that gives none.
+
+        A third of the timeout without proof asks for one, another third without an answer leaves
+        the last for finding a better server. Where only sync proves, both are halved.
+        """
+        assert self.session is not None
+        asked: Pending | None = None
+        while True:
+            timeout = self.session.timeout
+            almost = timeout / 100
+            await trio.sleep(timeout / 6)
+            now = trio.current_time()
+            if self.lost is not None:
+                return
+            silent_for = now - self._heard_at
+            if silent_for > timeout * 2 / 3 - almost or self._is_overdue(timeout / 3 - almost):
+                raise LinkLost("the server has fallen silent")
+            if any(hold.prove == "sync" for hold in self.session.holds):
+                if asked is not None and not asked.is_settled:
+                    raise LinkLost("the server has no word from its leader")
+                if now - self._synced_at >= timeout / 6 - almost:
+                    asked = self.post(OpCode.SYNC, SyncRequest("/"))
+            elif now - self._pinged_at >= timeout / 3 - almost:
+                self.post_ping()
+
+    def _is_overdue(self, patience: float) -> bool:
+        """Whether a ping has waited for longer than this."""
+        return bool(self._pings) and self._clock() - self._pings[0].sent_at > patience

@@ -1,0 +1,1 @@
+"""Recipes: what is built from znodes, on the public ways to use them."""

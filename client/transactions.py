@@ -1,0 +1,132 @@
+"""Several writes in one: all of them are carried out, at one moment, or none."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import attrs
+
+from client.calls import OPEN_ACL, Calls
+from client.errors import OutcomeUnknown, ReplyLost
+from client.znodes import Stat
+from coord.wire.errors import RuntimeInconsistency, error_for
+from coord.wire.multi import MultiOperation, MultiReply, MultiRequest, MultiResult
+from coord.wire.numbers import CreateFlag, OpCode
+from coord.wire.records import Acl
+from coord.wire.requests import (
+    CheckRequest,
+    Create2Reply,
+    CreateReply,
+    CreateRequest,
+    DeleteRequest,
+    ErrorReply,
+    SetDataReply,
+    SetDataRequest,
+)
+
+
+class Paths(Protocol):
+    """Translates the paths of a client to those of the servers."""
+
+    def __call__(self, path: str, *, sequence: bool = False) -> str:
+        """Return the path at the server."""
+
+
+@attrs.frozen
+class Guard:
+    """Lets a transaction fail when a lock is not held any more: NoNode."""
+
+    path: str
+    """The znode of the hold, as the servers call it."""
+
+
+class Transaction:
+    """Collects writes until `commit`; `async with` commits at the end, unless an error came."""
+
+    def __init__(self, calls: Calls, full: Paths, own: Callable[[str], str]) -> None:
+        self._calls = calls
+        self._full = full
+        self._own = own
+        self._operations: list[MultiOperation] = []
+        self.results: list[str | Stat | None] = []
+        """After the commit, what `commit` returned."""
+
+    def create(
+        self,
+        path: str,
+        value: bytes = b"",
+        acl: Sequence[Acl] | None = None,
+        *,
+        ephemeral: bool = False,
+        sequence: bool = False,
+    ) -> None:
+        """Create a znode; the result is its path."""
+        flag = CreateFlag(ephemeral + 2 * sequence)
+        acls = OPEN_ACL if acl is None else tuple(acl)
+        request = CreateRequest(self._full(path, sequence=sequence), value, acls, flag)
+        self._operations.append(MultiOperation(OpCode.CREATE, request))
+
+    def delete(self, path: str, version: int = -1) -> None:
+        """Delete a znode; the result is None."""
+        request = DeleteRequest(self._full(path), version)
+        self._operations.append(MultiOperation(OpCode.DELETE, request))
+
+    def set_data(self, path: str, value: bytes, version: int = -1) -> None:
+        """Replace the data of a znode; the result is its Stat."""
+        request = SetDataRequest(self._full(path), value, version)
+        self._operations.append(MultiOperation(OpCode.SET_DATA, request))
+
+    def check(self, path: str, version: int = -1) -> None:
+        """Demand that a znode has this version; the result is None."""
+        request = CheckRequest(self._full(path), version)
+        self._operations.append(MultiOperation(OpCode.CHECK, request))
+
+    def add(self, guard: Guard) -> None:
+        """Demand that a lock is held, as `held.guard()` says; the result is None."""
+        self._operations.append(MultiOperation(OpCode.CHECK, CheckRequest(guard.path, -1)))
+
+    async def commit(self) -> list[str | Stat | None]:
+        """Carry it out; return one result for each write.
+
+        When a write fails, none is carried out and its error is raised, with a note that says
+        which one it was.
+        """
+        request = MultiRequest(tuple(self._operations))
+        try:
+            reply: MultiReply = await self._calls.write(OpCode.MULTI, request)
+        except ReplyLost as lost:
+            raise OutcomeUnknown("transaction", "") from lost
+        self._raise_error(reply)
+        self.results = [self._result(each) for each in reply.results]
+        return self.results
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is None:
+            await self.commit()
+
+    def _raise_error(self, reply: MultiReply) -> None:
+        for number, result in enumerate(reply.results):
+            code = result.reply.code if isinstance(result.reply, ErrorReply) else 0
+            if code not in (0, RuntimeInconsistency.code):
+                operation = self._operations[number]
+                path = getattr(operation.request, "path", "")
+                error = error_for(code, self._own(path))
+                error.add_note(
+                    f"operation {number + 1} of {len(self._operations)}"
+                    f" ({operation.opcode.name.lower()} {self._own(path)}); nothing was done"
+                )
+                raise error
+
+    def _result(self, result: MultiResult) -> str | Stat | None:
+        reply: Any = result.reply
+        if isinstance(reply, CreateReply | Create2Reply):
+            return self._own(reply.path)
+        return Stat.of(reply.stat) if isinstance(reply, SetDataReply) else None

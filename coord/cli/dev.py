@@ -1,0 +1,235 @@
+"""`coord dev`: a whole ensemble on loopback, one process for each replica."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from coord.cli.words import monitor
+from coord.quorums import QuorumError, parse
+
+SERVES_WITHIN_S = 30.0
+"""After this the ensemble is given up; it usually serves within one second."""
+ENDS_WITHIN_S = 5.0
+"""A replica that takes longer to end is killed."""
+PEER_PORT_OFFSET = 2888 - 2181
+"""Peer ports follow the client ports at ZooKeeper's usual distance."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--replicas", default=3, show_default=True, type=click.IntRange(1, 15))
+@click.option("--quorums", default="majority", show_default=True, help="Text of a quorum system.")
+@click.option("--data", type=click.Path(path_type=Path), help="Keep the data in this folder.")
+@click.option("--port", default=2181, show_default=True, type=click.IntRange(1, 64000))
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def dev(
+    replicas: int, quorums: str, data: Path | None, port: int, command: tuple[str, ...]
+) -> None:
+    """Run an ensemble on loopback; with COMMAND, only as long as that runs.
+
+    COMMAND finds the addresses in COORD_HOSTS; its exit status is this one's.
+    """
+    try:
+        parse(quorums, range(1, replicas + 1))
+    except QuorumError as error:
+        _refuse(f"--quorums {quorums!r}: {error}")
+    for number in (*_ports(port, replicas), *_ports(port + PEER_PORT_OFFSET, replicas)):
+        if not _is_free(number):
+            _refuse(f"port {number} on 127.0.0.1 is in use; choose other ports with --port")
+    with _folder(data) as folder, _signals_raise():
+        status = 0
+        ensemble = _Ensemble(folder, replicas, quorums, port)
+        try:
+            ensemble.start()
+            status = _attend(ensemble, command)
+        except _EndedError as ended:
+            status = 128 + ended.number if command else 0
+        finally:
+            ensemble.stop()
+    sys.exit(status)
+
+
+class _EndedError(Exception):
+    """A signal asks for the end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Ensemble:
+    """The processes of the replicas."""
+
+    def __init__(self, folder: Path, replicas: int, quorums: str, port: int) -> None:
+        self._folder = folder
+        self._quorums = quorums
+        self._client_ports = _ports(port, replicas)
+        self._peer_ports = _ports(port + PEER_PORT_OFFSET, replicas)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.hosts = ",".join(f"127.0.0.1:{number}" for number in self._client_ports)
+
+    def start(self) -> None:
+        """Start all replicas and wait until the ensemble serves."""
+        for place in range(len(self._client_ports)):
+            path = self._folder / f"replica-{place + 1}.toml"
+            path.write_text(self._config(place + 1), encoding="utf-8")
+            self._processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "coord", "serve", str(path)], start_new_session=True
+                )
+            )
+        deadline = time.monotonic() + SERVES_WITHIN_S
+        while not all(_serves(port) for port in self._client_ports):
+            self.check()
+            if time.monotonic() > deadline:
+                _refuse(f"the ensemble did not serve within {SERVES_WITHIN_S:.0f} s")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Give up when a replica has ended by itself; it has said why."""
+        for place, process in enumerate(self._processes, 1):
+            if process.poll() is not None:
+                self.stop()
+                _refuse(f"replica {place} ended with status {process.returncode}")
+
+    def wait(self) -> None:
+        """Until a signal comes; a replica that ends is reported and left alone."""
+        reported: set[int] = set()
+        while len(reported) < len(self._processes):
+            for place, process in enumerate(self._processes, 1):
+                if process.poll() is not None and place not in reported:
+                    reported.add(place)
+                    print(f"replica {place} ended with status {process.returncode}", flush=True)
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End all replicas."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        for process in self._processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def processes(self) -> str:
+        """Process ids for people who want to kill one."""
+        return ", ".join(
+            f"replica {place}: pid {process.pid}"
+            for place, process in enumerate(self._processes, 1)
+        )
+
+    def _config(self, own: int) -> str:
+        lines = [
+            f"id = {own}",
+            f"data_dir = {_quoted(str((self._folder / f'replica-{own}').resolve()))}",
+            f"quorums = {_quoted(self._quorums)}",
+        ]
+        for place, (client, peer) in enumerate(
+            zip(self._client_ports, self._peer_ports, strict=True), 1
+        ):
+            lines += [
+                "",
+                "[[replicas]]",
+                f"id = {place}",
+                f'peer = "127.0.0.1:{peer}"',
+                f'client = "127.0.0.1:{client}"',
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def _attend(ensemble: _Ensemble, command: tuple[str, ...]) -> int:
+    if command:
+        environment = os.environ | {"COORD_HOSTS": ensemble.hosts}
+        try:
+            process = subprocess.Popen(command, env=environment)
+        except OSError as error:
+            print(f"coord: {command[0]}: {error.strerror}", file=sys.stderr)
+            return 127
+        try:
+            status = process.wait()
+        except _EndedError as ended:
+            process.send_signal(ended.number)
+            status = process.wait()
+        return status if status >= 0 else 128 - status
+    print(
+        f"Serving on {ensemble.hosts}\n"
+        f"({ensemble.processes()})\n"
+        "Try, in another terminal:\n"
+        f"  coord status --hosts {ensemble.hosts}\n"
+        f"  coord shell --hosts {ensemble.hosts} -- create /hello world\n"
+        f"  coord shell --hosts {ensemble.hosts} -- get /hello\n"
+        "Any ZooKeeper client can use these addresses. Ctrl-C ends the ensemble.",
+        flush=True,
+    )
+    ensemble.wait()
+    return 1
+
+
+def _refuse(sentence: str) -> None:
+    print(f"coord: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _ports(first: int, count: int) -> list[int]:
+    return list(range(first, first + count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _serves(port: int) -> bool:
+    try:
+        return monitor("127.0.0.1", port).get("coord_serving") == "1"
+    except OSError:
+        return False
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="coord-dev-") as made:
+            yield Path(made)
+    else:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the ensemble instead of leaving it behind."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise _EndedError(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,81 @@
+"""`coord status`: every replica, and what may fail next."""
+
+import json
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from coord.cli.words import hosts_option, monitor, split_hosts
+
+TABLE_WIDTH = 110
+"""Columns that the table needs; a narrow terminal wraps it, nothing is cut."""
+
+
+@click.command()
+@hosts_option
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def status(hosts: str, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Show every replica: role, epoch, zxid, lag, digest, quorums and what is missing.
+
+    Exit status 1 when a replica does not answer or the ensemble cannot commit.
+    """
+    rows: list[dict[str, str]] = []
+    for host, port in split_hosts(hosts):
+        try:
+            row = monitor(host, port)
+        except OSError as error:
+            row = {"fault": str(error.strerror or error)}
+        rows.append({"address": f"{host}:{port}", **row})
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _print(rows)
+    healthy = all("fault" not in row and row.get("coord_serving") == "1" for row in rows)
+    sys.exit(0 if healthy else 1)
+
+
+def _print(rows: list[dict[str, str]]) -> None:
+    table = Table(box=None)
+    for heading in ("replica", "address", "role", "epoch", "zxid", "applied", "lag", "digest"):
+        table.add_column(heading)
+    newest = max((int(row.get("coord_commit_index", "0")) for row in rows), default=0)
+    for row in rows:
+        if "fault" in row:
+            table.add_row("?", row["address"], f"does not answer: {row['fault']}")
+            continue
+        role = row.get("server_state", "?")
+        if row.get("coord_serving") != "1":
+            role += ", no leader confirmed"
+        table.add_row(
+            row.get("coord_replica", "?"),
+            row["address"],
+            role,
+            _epoch(int(row.get("coord_epoch", "0"))),
+            f"0x{int(row.get('coord_zxid', '0')):x}",
+            row.get("coord_applied_index", "?"),
+            str(newest - int(row.get("coord_applied_index", "0"))),
+            row.get("coord_digest", "?"),
+        )
+    console = Console(highlight=False)
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(table)
+    for line in sorted({_finding(row) for row in rows} - {""}):
+        console.print(line)
+    for row in rows:
+        for key in sorted(key for key in row if key.startswith("coord_warning_")):
+            console.print(f"{row['address']}: {row[key]}")
+
+
+def _finding(row: dict[str, str]) -> str:
+    if "fault" in row:
+        return ""
+    text = f"quorums: {row.get('coord_quorums', '?')}"
+    missing = row.get("coord_missing", "")
+    return f"{text}; replica {row.get('coord_replica')} says: {missing}" if missing else text
+
+
+def _epoch(epoch: int) -> str:
+    """An epoch as round and owner."""
+    return f"{epoch >> 16} of {epoch >> 8 & 0xFF}"

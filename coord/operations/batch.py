@@ -1,0 +1,114 @@
+"""The bytes of an operations entry: what the origins' writes look like in the log.
+
+    entry      time_ms i64 | bundles
+    bundle     replica u8 | start u32 | first u64 | count u32 | length u32 | operations
+    operation  length u32 | session i64 | attachment u32 | identities_length u16
+               | identities (vector<Id>) | opcode i32 | body
+
+A bundle holds the writes first, first + 1, ... of one origin (replica, start). Opcode and body
+are the request's bytes as they came from the client, whatever may follow the body included.
+`length` counts what follows itself.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from struct import Struct
+from typing import Final, NamedTuple
+
+from coord.state.permissions import encode_identities
+from coord.wire.records import Id
+
+_TIME: Final = Struct(">q")
+_BUNDLE: Final = Struct(">BIQII")
+_LENGTH: Final = Struct(">I")
+_HEAD: Final = Struct(">qIH")
+_OPERATION: Final = Struct(">IqIH")
+_OPCODE: Final = Struct(">i")
+
+_pack_length = _LENGTH.pack
+_operation = _OPERATION.unpack_from
+_opcode = _OPCODE.unpack_from
+
+Operation = tuple[int, int, bytes, int, int]
+"""session, attachment, identities, opcode, where the body begins in the entry."""
+
+
+class Bundle(NamedTuple):
+    """Some consecutive writes of one origin, inside an entry."""
+
+    replica: int
+    """The replica that took them from its clients."""
+    start: int
+    """Which of that replica's process starts it was."""
+    first: int
+    """Number of the first; they count from 1 at each start."""
+    size: int
+    """How many there are."""
+    at: int
+    """Where the operations begin in the entry."""
+    end: int
+    """Where they end."""
+
+
+def operation_head(session: int, attachment: int, identities: tuple[Id, ...]) -> bytes:
+    """Return what precedes the request in each operation of one connection."""
+    encoded = encode_identities(identities)
+    return _HEAD.pack(session, attachment, len(encoded)) + encoded
+
+
+def encode_operation(head: bytes, request: bytes) -> bytes:
+    """Return one operation; `request` is the frame behind its xid: op code and body."""
+    return _pack_length(len(head) + len(request)) + head + request
+
+
+def encode_request(opcode: int, body: bytes) -> bytes:
+    """Return op code and body, for the operations that no client sends."""
+    return _OPCODE.pack(opcode) + body
+
+
+def encode_bundle(replica: int, start: int, first: int, operations: Sequence[bytes]) -> bytes:
+    """Return consecutive operations of one origin, numbered from `first`."""
+    joined = b"".join(operations)
+    return _BUNDLE.pack(replica, start, first, len(operations), len(joined)) + joined
+
+
+def encode_entry(time_ms: int, bundles: Iterable[bytes]) -> bytes:
+    """Return the payload of an operations entry."""
+    return _TIME.pack(time_ms) + b"".join(bundles)
+
+
+def time_of(entry: bytes) -> int:
+    """Return the time that the leader gave to an entry."""
+    time_ms: int = _TIME.unpack_from(entry)[0]
+    return time_ms
+
+
+def bundles_of(entry: bytes) -> Iterator[Bundle]:
+    """Go through the bundles of an entry."""
+    at = _TIME.size
+    while at < len(entry):
+        replica, start, first, size, length = _BUNDLE.unpack_from(entry, at)
+        at += _BUNDLE.size
+        yield Bundle(replica, start, first, size, at, at + length)
+        at += length
+
+
+def operations_of(entry: bytes, bundle: Bundle) -> Iterator[Operation]:
+    """Go through the operations of a bundle."""
+    at, end = bundle.at, bundle.end
+    while at < end:
+        length, session, attachment, identities_length = _operation(entry, at)
+        opcode_at = at + 18 + identities_length
+        yield (
+            session,
+            attachment,
+            entry[at + 18 : opcode_at],
+            _opcode(entry, opcode_at)[0],
+            opcode_at + 4,
+        )
+        at += 4 + length
+
+
+def count_in(bundle: bytes) -> int:
+    """Return how many operations an encoded bundle holds."""
+    count: int = _BUNDLE.unpack_from(bundle)[3]
+    return count

@@ -1,0 +1,118 @@
+"""What operations are given, and whom they tell what they did."""
+
+from collections.abc import Callable, Hashable
+from typing import Final, Protocol
+
+import attrs
+
+from coord.state.permissions import OPEN_ACL, identities_of, permits
+from coord.state.sessions import Sessions
+from coord.state.settings import Settings
+from coord.state.store import Store
+from coord.state.tree import Tree
+from coord.state.watches import WatchTable
+from coord.wire.errors import NoAuth
+from coord.wire.records import Id
+
+
+class Audience(Protocol):
+    """Who hears what an entry does, while it is applied.
+
+    For each operation: first every `changed`, then `ended` or `moved`, then `settled`.
+    """
+
+    def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
+        """Tell of one trigger of watches: an `EventType`, and the ACL that says who may know."""
+        ...
+
+    def ended(self, session_id: int) -> None:
+        """Tell that a session is closed or expired."""
+        ...
+
+    def moved(self, session_id: int, attachment: int) -> None:
+        """Tell that a session has a newer attachment: older connections of it are cut."""
+        ...
+
+    def settled(self, replica: int, start: int, n: int, zxid: int, error: int, body: bytes) -> None:
+        """Tell the outcome of write `n` of an origin: 0 and the reply's body, or an error."""
+        ...
+
+
+@attrs.define(eq=False)
+class Caller:
+    """The connection that asks something; its owner changes the fields as the client does."""
+
+    session_id: int
+    """Its session."""
+    identities: tuple[Id, ...]
+    """Who the client is: the address, and what auth added."""
+    watcher: Hashable
+    """What its watches are registered under."""
+    deliver: Callable[[int, bytes, int], None]
+    """Queues an event for the client: event type, path, zxid (-1 when it is made up for)."""
+
+
+@attrs.define(eq=False)
+class View:
+    """What a read sees: one replica between two operations."""
+
+    store: Store
+    """The nodes."""
+    tree: Tree
+    """Their counts."""
+    sessions: Sessions
+    """The sessions."""
+    watches: WatchTable
+    """The watches of this replica."""
+    settings: Settings
+    """The replicated settings."""
+
+
+class Silence:
+    """An audience that hears nothing: until the first entry comes, and for who only counts."""
+
+    def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
+        """Ignore it."""
+
+    def ended(self, session_id: int) -> None:
+        """Ignore it."""
+
+    def moved(self, session_id: int, attachment: int) -> None:
+        """Ignore it."""
+
+    def settled(self, replica: int, start: int, n: int, zxid: int, error: int, body: bytes) -> None:
+        """Ignore it."""
+
+
+SILENCE: Final[Audience] = Silence()
+
+
+@attrs.define(eq=False)
+class Context:
+    """What a write sees and changes; one object serves all, field by field."""
+
+    tree: Tree
+    """The nodes; its zxid and time are those of this operation."""
+    sessions: Sessions
+    """The sessions."""
+    settings: Settings
+    """The replicated settings."""
+    audience: Audience = SILENCE
+    """Who is told when a session ended or moved."""
+    changed: Callable[[int, bytes, int, bytes], None] = SILENCE.changed
+    """The audience's method of that name; in a multi it waits until all is done."""
+    session_id: int = 0
+    """Who writes; 0 for internal operations."""
+    identities: bytes = b""
+    """The identities of its connection, as they travel."""
+
+    def require(self, needs: int, acl: bytes) -> None:
+        """Raise NoAuth unless the ACL of a node permits it."""
+        if acl != OPEN_ACL and not permits(acl, identities_of(self.identities), needs):
+            raise NoAuth
+
+
+def require(needs: int, acl: bytes, caller: Caller) -> None:
+    """Raise NoAuth unless the ACL of a node permits it to a connection."""
+    if acl != OPEN_ACL and not permits(acl, caller.identities, needs):
+        raise NoAuth

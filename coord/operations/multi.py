@@ -1,0 +1,125 @@
+"""Several operations in one request: multi, all or nothing, and multiRead.
+
+Both are made of the rows of other operations, which the table hands in. In the bytes a header of
+nine bytes (op code, whether it is the end, error) stands before each part, and one more at the end.
+"""
+
+from collections.abc import Iterator, Mapping
+from struct import Struct
+from typing import Final
+
+from coord.operations import spans
+from coord.operations.context import Caller, Context, View
+from coord.operations.frames import BODY_AT
+from coord.operations.row import Answer, Apply, Read, Span, Write
+from coord.wire.errors import MarshallingError, RuntimeInconsistency, ZooKeeperError
+from coord.wire.numbers import OpCode
+
+REPLY_BYTES_MAX: Final = 2 << 20
+"""multiRead gives up here: a request of 1 MiB could ask for gigabytes, and hold up everybody.
+
+Clients refuse replies of more than 1 MiB, unless they are told otherwise.
+"""
+
+_HEADER: Final = Struct(">iBi")
+_HEADER_SIZE: Final = _HEADER.size
+_ERROR: Final = Struct(">iBii")
+_END: Final = _HEADER.pack(OpCode.ERROR, 1, -1)
+_RESULTS: Final = {OpCode.CREATE_CONTAINER: OpCode.CREATE2, OpCode.CREATE_TTL: OpCode.CREATE2}
+"""The op codes that results of some parts bear; all others bear their own."""
+
+
+def spanning(rows: tuple[Write, ...]) -> Span:
+    """Return what checks the shape of a multi made of these rows."""
+    return _spanning({row.opcode: row.span for row in rows})
+
+
+def _spanning(spans_of: Mapping[int, Span]) -> Span:
+
+    def span(data: bytes, at: int) -> int:
+        for opcode, part_at in _parts(spans_of, data, at):
+            at = spans_of[opcode](data, part_at)
+        return at + _HEADER_SIZE
+
+    return span
+
+
+def applying(rows: tuple[Write, ...]) -> Apply:
+    """Return what applies a multi made of these rows."""
+    parts = {row.opcode: row for row in rows}
+    spans_of = {row.opcode: row.span for row in rows}
+    headers = {
+        row.opcode: _HEADER.pack(_RESULTS.get(OpCode(row.opcode), row.opcode), 0, 0) for row in rows
+    }
+
+    def multi(context: Context, _needs: int, body: bytes, at: int) -> bytes:
+        """Do all or nothing; a failure is in the results, the reply itself is no error."""
+        begun = context.tree.begin()
+        changed, held = context.changed, list[tuple[int, bytes, int, bytes]]()
+        context.changed = lambda *change: held.append(change)
+        results = []
+        try:
+            for opcode, part_at in _parts(spans_of, body, at):
+                row = parts[opcode]
+                result = row.apply(context, row.needs, body, part_at)
+                results.append(headers[opcode] + result)
+        except ZooKeeperError as error:
+            context.tree.take_back(begun)
+            return _failure(len(results), error.code, sum(1 for _ in _parts(spans_of, body, at)))
+        finally:
+            context.changed = changed
+        context.tree.keep(begun)
+        for change in held:
+            changed(*change)
+        return b"".join([*results, _END])
+
+    return multi
+
+
+def _parts(spans_of: Mapping[int, Span], data: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """Go through the parts: the op code of each, and where its body begins."""
+    while True:
+        opcode, is_end = spans.multi_header(data, at)
+        at += _HEADER_SIZE
+        if is_end:
+            return
+        if opcode not in spans_of:
+            raise MarshallingError(f"op code {opcode} in a multi")
+        yield opcode, at
+        at = spans_of[opcode](data, at)
+
+
+def _failure(done: int, code: int, count: int) -> bytes:
+    """Return the reply of a multi whose part number `done` failed: nothing but errors."""
+    codes = [0] * done + [code] + [RuntimeInconsistency.code] * (count - done - 1)
+    return b"".join([_ERROR.pack(OpCode.ERROR, 0, each, each) for each in codes]) + _END
+
+
+def answering(rows: tuple[Read, ...]) -> Answer:
+    """Return what answers a multiRead made of these rows, which all ask for a path and a watch."""
+    parts: dict[int, Read] = {row.opcode: row for row in rows}
+    spans_of = dict.fromkeys(parts, spans.path_and_flag)
+    span = _spanning(spans_of)
+
+    def multi_read(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes:
+        """Answer each part by itself: some may fail. No part leaves a watch."""
+        span(frame, BODY_AT)
+        results, size = [], 0
+        for opcode, at in _parts(spans_of, frame, BODY_AT):
+            body = frame[at : spans.path_and_flag(frame, at)]
+            results.append(_answered(parts[opcode], view, caller, body))
+            size += len(results[-1])
+            if size > REPLY_BYTES_MAX:
+                raise MarshallingError(f"a reply of more than {REPLY_BYTES_MAX} bytes")
+        return b"".join([*results, _END])
+
+    return multi_read
+
+
+def _answered(row: Read, view: View, caller: Caller, body: bytes) -> bytes:
+    """Return the result of one part of a multiRead."""
+    try:
+        result = row.answer(view, caller, row.needs, bytes(BODY_AT) + body[:-1] + b"\0")
+    except ZooKeeperError as error:
+        return _ERROR.pack(OpCode.ERROR, 0, error.code, error.code)
+    return _HEADER.pack(row.opcode, 0, 0) + result

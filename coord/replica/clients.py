@@ -1,0 +1,396 @@
+"""What a replica does with its clients' bytes, and what applied operations mean for them.
+
+Rules (numbers are referred to in the code):
+
+1. Replies of a connection leave in the order of its requests. Only pings, auth and notifications
+   are not part of that order.
+2. Applying one operation puts out, in this order: its watch events, its reply, then the answers of
+   the reads parked behind that reply. Only then is the next operation applied.
+3. A connection is attached when its ATTACH has been applied here, not before: until then its bytes
+   are kept. So it never sees a state older than one it saw elsewhere.
+4. No queue grows without bound: see the limits in `connections`, and PENDING_BYTES_MAX.
+"""
+
+from struct import Struct
+from typing import Final
+
+from coord import jute
+from coord.operations.batch import encode_operation, encode_request, operation_head
+from coord.operations.internal import Attached, AttachRequest, Internal
+from coord.operations.machine import StateMachine
+from coord.operations.table import KINDS, Kind, kind_of
+from coord.replica.barriers import Barriers
+from coord.replica.connections import Connection, Slot, Transport
+from coord.replica.leases import Lease
+from coord.replica.origin import Origin
+from coord.state.permissions import may_read
+from coord.state.watches import WatchTable
+from coord.wire.connection import Command
+from coord.wire.errors import ZooKeeperError
+from coord.wire.frames import FrameError, encode_notification, encode_reply
+from coord.wire.opcodes import OpCode
+from coord.wire.records import ConnectRequest, ConnectResponse
+
+REQUEST: Final = Struct(">ii")
+"""xid, op code."""
+PENDING_BYTES_MAX: Final = 64 << 20
+"""Bytes of writes that wait to be applied, over all clients of a replica; beyond it, clients with
+writes of their own in flight are not read from. Sixteen of the largest batches."""
+SESSION_MOVED: Final = -118
+SESSION_EXPIRED: Final = -112
+MARSHALLING_ERROR: Final = -5
+UNIMPLEMENTED: Final = -6
+AUTH_FAILED: Final = -115
+AHEAD_WAIT_MS: Final = 1000
+"""A client that has seen a later state than this replica waits this long for it to catch up."""
+
+PING = int(OpCode.PING)
+SYNC = int(OpCode.SYNC)
+AUTH = int(OpCode.AUTH)
+CLOSE_SESSION = int(OpCode.CLOSE_SESSION)
+ATTACH = int(Internal.ATTACH)
+WRITES: Final = frozenset(opcode for opcode, kind in KINDS.items() if kind is Kind.WRITE)
+
+
+class Clients:
+    """All client connections of one replica; it is the audience of the state machine."""
+
+    def __init__(
+        self,
+        machine: StateMachine,
+        origin: Origin,
+        lease: Lease,
+        watches: WatchTable,
+        timeouts_ms: tuple[int, int],
+    ) -> None:
+        self.machine = machine
+        self.origin = origin
+        self.lease = lease
+        self.watches = watches
+        self.barriers = Barriers()
+        self.timeouts_ms = timeouts_ms
+        """Least and greatest session timeout."""
+        self.now_ms = 0
+        self.connections: set[Connection] = set()
+        self.attached: dict[int, Connection] = {}
+        self.touched: set[int] = set()
+        """Sessions heard since the last report."""
+        self.resumed: set[int] = set()
+        """Sessions that were attached anew, for the leader's expiry; emptied by `Sessions`."""
+        self.over: set[int] = set()
+        """Sessions that ended, likewise."""
+        self.paused: set[Connection] = set()
+        self.ahead: list[tuple[Connection, ConnectRequest]] = []
+        self.commands: list[tuple[Connection, str]] = []
+        """Four-letter words to answer; filled here, emptied by the replica."""
+        self.received_count = 0
+        """Requests of connections that are gone; those of living ones stand in them."""
+        self.sent_count = 0
+        self.latency_ms = [0, 0, 0, 0]
+        """Least, sum, greatest, count over requests that waited for a commit."""
+
+    # ------------------------------------------------------------------ connections come and go
+
+    def opened(self, transport: Transport, address: str) -> Connection:
+        """A client has connected from `address` (host:port)."""
+        host = address.rpartition(":")[0].strip("[]")
+        connection = Connection(transport, address, host, self.now_ms)
+        self.connections.add(connection)
+        return connection
+
+    def closed(self, connection: Connection) -> None:
+        """The socket of a connection is gone; its session lives on until it expires."""
+        connection.closed = True
+        self.received_count += connection.received_count
+        self.sent_count += connection.sent_count
+        self.connections.discard(connection)
+        self.paused.discard(connection)
+        connection.queue.clear()
+        if self.attached.get(connection.session_id) is connection:
+            del self.attached[connection.session_id]
+        self.watches.drop(connection)
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        """Bytes of a client have come."""
+        if connection.ending or connection.close_when_sent:
+            return
+        try:
+            events = connection.protocol.receive(data)
+        except FrameError:
+            connection.abort()
+            return
+        if connection.session_id:
+            self.touched.add(connection.session_id)
+        for event in events:
+            if type(event) is bytes:
+                self._request(connection, event)
+            elif isinstance(event, Command):
+                self.commands.append((connection, event.word))
+            elif isinstance(event, ConnectRequest):
+                self._connect(connection, event)
+        if connection.over_budget or (
+            connection.queue and self.origin.pending_bytes > PENDING_BYTES_MAX
+        ):
+            connection.paused = True
+            self.paused.add(connection)
+
+    def resume_reading(self) -> None:
+        """Let go on those paused connections whose budget is there again."""
+        if self.origin.pending_bytes > PENDING_BYTES_MAX:
+            return
+        for connection in [item for item in self.paused if not item.over_budget]:
+            self.paused.discard(connection)
+            connection.paused = False
+            connection.transport.wake()
+
+    # ------------------------------------------------------------------------------- requests
+
+    def _request(self, connection: Connection, frame: bytes) -> None:
+        connection.received_count += 1
+        if len(frame) < 8:
+            connection.abort()
+            return
+        xid, opcode = REQUEST.unpack_from(frame)
+        connection.last_operation = opcode
+        if opcode in WRITES:
+            self._write(connection, xid, opcode, frame)
+        elif opcode == PING:
+            if self.lease.holds(self.now_ms):
+                connection.write(encode_reply(xid, self.machine.zxid, 0))
+        elif opcode == AUTH:
+            self._authenticate(connection, xid, frame)
+        elif opcode == SYNC:
+            self._sync(connection, xid, frame)
+        elif connection.queue:
+            connection.queue.append(frame)
+            connection.queue_bytes += len(frame)
+        else:
+            self._answer(connection, frame)
+
+    def _answer(self, connection: Connection, frame: bytes) -> None:
+        """Answer a read from the state as it is now."""
+        xid, opcode = REQUEST.unpack_from(frame)
+        try:
+            body = self.machine.answer(connection.caller, opcode, frame)
+        except ZooKeeperError as error:
+            self._reply_error(connection, xid, opcode, error.code)
+            return
+        connection.sent_count += 1
+        connection.write(encode_reply(xid, self.machine.zxid, 0, body))
+
+    def _reply_error(self, connection: Connection, xid: int, opcode: int, code: int) -> None:
+        connection.sent_count += 1
+        if code == UNIMPLEMENTED and kind_of(opcode) is Kind.REFUSED:
+            connection.write(encode_reply(xid, -1, code))
+            connection.ending = True
+            connection.finish()
+            return
+        connection.write(encode_reply(xid, self.machine.zxid, code))
+
+    def _write(self, connection: Connection, xid: int, opcode: int, frame: bytes) -> None:
+        size = len(frame)
+        slot = Slot(connection, xid, opcode, self.now_ms, size)
+        try:
+            self.machine.check(opcode, frame)
+        except ZooKeeperError as error:
+            if not connection.queue:
+                self._reply_error(connection, xid, opcode, error.code)
+                return
+            slot.reply = encode_reply(xid, self.machine.zxid, error.code)
+            connection.queue.append(slot)
+            connection.queue_bytes += size
+            return
+        connection.queue.append(slot)
+        connection.queue_bytes += size
+        if opcode == CLOSE_SESSION:
+            connection.ending = True
+        self.origin.add(encode_operation(connection.head, frame[4:]), slot)
+
+    def _sync(self, connection: Connection, xid: int, frame: bytes) -> None:
+        slot = Slot(connection, xid, SYNC, self.now_ms, len(frame))
+        try:
+            body = self.machine.answer(connection.caller, SYNC, frame)
+        except ZooKeeperError as error:
+            slot.reply = encode_reply(xid, self.machine.zxid, error.code)
+        connection.queue.append(slot)
+        connection.queue_bytes += slot.size
+        if slot.reply is None:
+            self.barriers.add(slot, body)
+        else:
+            self._drain(connection)
+
+    def _authenticate(self, connection: Connection, xid: int, frame: bytes) -> None:
+        try:
+            self.machine.answer(connection.caller, AUTH, frame)
+        except ZooKeeperError as error:
+            connection.write(encode_reply(xid, 0, error.code))
+            if error.code != MARSHALLING_ERROR:
+                connection.ending = True
+                connection.finish()
+            return
+        connection.head = operation_head(
+            connection.session_id, connection.attachment, connection.caller.identities
+        )
+        connection.write(encode_reply(xid, 0, 0))
+
+    # ------------------------------------------------------------------------------- sessions
+
+    def _connect(self, connection: Connection, request: ConnectRequest) -> None:
+        if request.last_zxid_seen > self.machine.zxid:
+            self.ahead.append((connection, request))
+            return
+        self._attach(connection, request)
+
+    def _attach(self, connection: Connection, request: ConnectRequest) -> None:
+        """Ask for the session, new or resumed; the answer goes out when it is applied (rule 3)."""
+        least_ms, greatest_ms = self.timeouts_ms
+        connection.timeout_ms = min(max(request.timeout_ms, least_ms), greatest_ms)
+        body = AttachRequest(request.session_id, request.password or b"", connection.timeout_ms)
+        slot = Slot(connection, 0, ATTACH, self.now_ms, 0)
+        connection.queue.append(slot)
+        head = operation_head(request.session_id, 0, ())
+        self.origin.add(encode_operation(head, encode_request(ATTACH, jute.encode(body))), slot)
+
+    def _attached(self, connection: Connection, error: int, body: bytes) -> None:
+        connection.queue.popleft()
+        if error:
+            connection.ending = True
+            connection.write(connection.protocol.refuse())
+            connection.finish()
+            return
+        session = jute.decode(Attached, body)[0]
+        connection.session_id = session.session_id
+        connection.attachment = session.attachment
+        connection.caller.session_id = session.session_id
+        connection.head = operation_head(
+            session.session_id, session.attachment, connection.caller.identities
+        )
+        connection.lease_lost_ms = -1
+        self.attached[session.session_id] = connection
+        self.touched.add(session.session_id)
+        response = ConnectResponse(
+            protocol_version=0,
+            timeout_ms=session.timeout_ms,
+            session_id=session.session_id,
+            password=session.password,
+            read_only=False,
+        )
+        connection.write(connection.protocol.accept(response))
+        self.received(connection, b"")
+
+    def tick(self) -> None:
+        """Time has passed: clients that are ahead, and connections without a lease."""
+        waiting, self.ahead = self.ahead, []
+        for connection, request in waiting:
+            if connection.closed:
+                continue
+            if request.last_zxid_seen <= self.machine.zxid:
+                self._attach(connection, request)
+            elif self.now_ms - connection.opened_ms > AHEAD_WAIT_MS:
+                connection.abort()
+            else:
+                self.ahead.append((connection, request))
+        held = self.lease.holds(self.now_ms)
+        for connection in list(self.connections):
+            if held:
+                connection.lease_lost_ms = -1
+            elif connection.lease_lost_ms < 0:
+                connection.lease_lost_ms = self.now_ms
+            elif connection.timeout_ms and (
+                self.now_ms - connection.lease_lost_ms > connection.timeout_ms * 2 // 3
+            ):
+                connection.abort()
+
+    def close_all(self) -> None:
+        """Cut every client off (a new tree is installed, or the replica ends)."""
+        for connection in list(self.connections):
+            connection.abort()
+
+    # ------------------------------------------------- what applied operations mean (Audience)
+
+    def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
+        """A znode changed: tell those who watch it and may read it."""
+        frame = None
+        for watcher in self.watches.trigger(event, path):
+            assert isinstance(watcher, Connection)
+            if may_read(acl, watcher.caller.identities):
+                if frame is None:
+                    frame = encode_notification(event, path, zxid)
+                watcher.write(frame)
+
+    def ended(self, session_id: int) -> None:
+        """A session was closed or has expired."""
+        self.over.add(session_id)
+        connection = self.attached.pop(session_id, None)
+        if connection is not None and not connection.ending:
+            connection.ending = True
+            connection.abort()
+
+    def moved(self, session_id: int, attachment: int) -> None:
+        """A session has a newer attachment; an older connection here is cut."""
+        self.resumed.add(session_id)
+        connection = self.attached.get(session_id)
+        if connection is not None and connection.attachment != attachment:
+            del self.attached[session_id]
+            connection.ending = True
+            connection.abort()
+
+    def settled(
+        self, replica: int, start: int, number: int, zxid: int, error: int, body: bytes
+    ) -> None:
+        """An operation was applied; if it came from here, its client gets the reply (rule 2)."""
+        origin = self.origin
+        if replica != origin.replica or start != origin.start:
+            return
+        slot = origin.settle(number)
+        if slot is None:
+            return
+        connection = slot.connection
+        if connection.closed or connection.close_when_sent:
+            return
+        if slot.opcode == ATTACH:
+            self._attached(connection, error, body)
+            return
+        if error == SESSION_MOVED:
+            connection.ending = True
+            connection.abort()
+            return
+        slot.reply = encode_reply(slot.xid, zxid, error, body)
+        self._measure(self.now_ms - slot.since_ms)
+        if connection.queue[0] is slot:
+            self._drain(connection)
+
+    def barrier_passed(self, slot: Slot, body: bytes) -> None:
+        """Everything that was acknowledged before this sync has been applied here."""
+        connection = slot.connection
+        if connection.closed or connection.close_when_sent:
+            return
+        slot.reply = encode_reply(slot.xid, self.machine.zxid, 0, body)
+        if connection.queue[0] is slot:
+            self._drain(connection)
+
+    def _drain(self, connection: Connection) -> None:
+        """Send what is answered at the head of the queue, and answer what was parked behind."""
+        queue = connection.queue
+        while queue:
+            item = queue[0]
+            if isinstance(item, bytes):
+                queue.popleft()
+                connection.queue_bytes -= len(item)
+                self._answer(connection, item)
+            else:
+                if item.reply is None:
+                    return
+                queue.popleft()
+                connection.queue_bytes -= item.size
+                connection.sent_count += 1
+                connection.write(item.reply)
+                if item.opcode == CLOSE_SESSION:
+                    connection.finish()
+
+    def _measure(self, latency_ms: int) -> None:
+        least_sum_greatest = self.latency_ms
+        least_sum_greatest[1] += latency_ms
+        least_sum_greatest[3] += 1
+        if latency_ms > least_sum_greatest[2]:
+            least_sum_greatest[2] = latency_ms

@@ -1,0 +1,171 @@
+"""Links to the other replicas: who may speak, and the handshake that finds out.
+
+Of two replicas the one with the higher id dials. Both begin with a Hello. A speaker is refused,
+with one sentence for both logs, when it speaks another version, means somebody else, is no member,
+or belongs to another ensemble. A replica whose log is still empty has no ensemble yet and is
+welcome everywhere; whether its vote counts is decided by its birth number, by consensus.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from coord.replica.messages import VERSION, Hello, Refusal, encode
+
+OUTBOX_BYTES_MAX: Final = 128 << 20
+"""Unsent bytes of a link over which it is cut: consensus bounds what it has in flight to one peer,
+so only a dead link gets here; after the cut the peer catches up from the log."""
+
+
+class LinkTransport(Protocol):
+    """The driver's half of a link."""
+
+    address: str
+    """For people."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the socket did not take yet."""
+
+    def send(self, frame: bytes) -> None:
+        """Queue one frame."""
+
+    def close(self) -> None:
+        """Close after what is queued is sent, as far as that goes at once."""
+
+
+class Link:
+    """One connection between two replicas."""
+
+    __slots__ = ("birth", "dialed", "peer", "ready", "transport")
+
+    def __init__(self, transport: LinkTransport, peer: int) -> None:
+        self.transport = transport
+        self.peer = peer
+        """Replica id of the other side; 0: it has not said yet."""
+        self.dialed = peer != 0
+        self.ready = False
+        self.birth = 0
+
+
+class ForeignEnsembleError(Exception):
+    """All other members say that this data folder belongs to another ensemble."""
+
+
+class Links:
+    """The links of one replica: at most one ready link to each other member."""
+
+    def __init__(
+        self,
+        own_id: int,
+        birth: int,
+        ensemble: Callable[[], int],
+        members: Callable[[], frozenset[int]],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._own_id = own_id
+        self._birth = birth
+        self._ensemble = ensemble
+        self._members = members
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._refused_by: set[int] = set()
+        self.ready: dict[int, Link] = {}
+
+    def dialed(self, transport: LinkTransport, peer: int) -> Link:
+        """This side has opened a link to `peer`."""
+        link = Link(transport, peer)
+        self._greet(link)
+        return link
+
+    def accepted(self, transport: LinkTransport) -> Link:
+        """Somebody has opened a link to this side."""
+        return Link(transport, 0)
+
+    def greeted(self, link: Link, message: Any) -> Link | None:
+        """Judge the first message of a link.
+
+        Returns the link when it has become ready (replacing an older one to the same peer, which
+        the caller finds in `ready` before), else None. Raises ForeignEnsembleError.
+        """
+        if isinstance(message, Refusal):
+            self._note_refusal(link, message)
+            return None
+        if not isinstance(message, Hello):
+            self.refuse(link, f"{link.transport.address} did not begin with a Hello", foreign=False)
+            return None
+        foreign = 0 not in (message.ensemble, self._ensemble()) and (
+            message.ensemble != self._ensemble()
+        )
+        fault = self._fault(link, message, foreign=foreign)
+        if fault:
+            self.refuse(link, fault, foreign=foreign)
+            return None
+        if not link.dialed:
+            link.peer = message.sender
+            self._greet(link)
+        link.birth = message.birth
+        link.ready = True
+        self._refused_by.discard(link.peer)
+        return link
+
+    def refuse(self, link: Link, reason: str, *, foreign: bool) -> None:
+        """Tell the other side why and close; one line in the log for each kind of stranger."""
+        self._warn_once(f"refused a replica: {reason}")
+        link.transport.send(encode(Refusal(reason, foreign)))
+        link.transport.close()
+
+    def lost(self, link: Link) -> bool:
+        """The link's socket is gone; whether it was the ready one of its peer."""
+        if self.ready.get(link.peer) is link:
+            del self.ready[link.peer]
+            return True
+        return False
+
+    def send(self, peer: int, frame: bytes) -> None:
+        """Send to a peer if there is a link; else the message is lost, as on any network."""
+        link = self.ready.get(peer)
+        if link is None:
+            return
+        if link.transport.unsent_bytes > OUTBOX_BYTES_MAX:
+            self._warn(f"replica {peer} takes nothing; its link is cut")
+            link.transport.close()
+            return
+        link.transport.send(frame)
+
+    def _greet(self, link: Link) -> None:
+        hello = Hello(VERSION, self._ensemble(), self._own_id, link.peer, self._birth)
+        link.transport.send(encode(hello))
+
+    def _fault(self, link: Link, hello: Hello, *, foreign: bool) -> str:
+        who = f"replica {hello.sender} at {link.transport.address}"
+        if hello.version != VERSION:
+            return f"{who} speaks version {hello.version} of the peer language, not {VERSION}"
+        if hello.receiver != self._own_id:
+            return f"{who} looks for replica {hello.receiver}; this is replica {self._own_id}"
+        if link.dialed and hello.sender != link.peer:
+            return f"{who} answers where replica {link.peer} was expected"
+        if hello.sender not in self._members() or hello.sender == self._own_id:
+            return f"{who} is no other member of this ensemble"
+        if foreign:
+            return (
+                f"{who} belongs to ensemble {hello.ensemble & (1 << 64) - 1:016x}, "
+                f"not to {self._ensemble() & (1 << 64) - 1:016x}"
+            )
+        return ""
+
+    def _note_refusal(self, link: Link, refusal: Refusal) -> None:
+        self._warn_once(f"refused by replica {link.peer}: {refusal.reason}")
+        link.transport.close()
+        if refusal.foreign and link.peer:
+            self._refused_by.add(link.peer)
+            others = self._members() - {self._own_id}
+            if others <= self._refused_by:
+                raise ForeignEnsembleError(
+                    "the data folder belongs to another ensemble: "
+                    f"all other replicas refuse it ({refusal.reason})"
+                )
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warned and len(self._warned) < 100:
+            self._warned.add(line)
+            self._warn(line)

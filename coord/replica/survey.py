@@ -1,0 +1,124 @@
+"""Gathers a replica's `Status`; the only place that looks into all its parts at once."""
+
+from coord.consensus.configuration import Configuration
+from coord.operations.machine import StateMachine
+from coord.replica.replica import Replica
+from coord.replica.status import ConnectionStatus, Status
+
+
+def survey(
+    replica: Replica,
+    settings: tuple[tuple[str, str], ...],
+    environment: tuple[tuple[str, str], ...],
+    started_ms: int,
+    log_syncs: int,
+    warnings: tuple[str, ...],
+) -> Status:
+    """Describe a replica as it is now."""
+    node, clients, machine = replica.node, replica.clients, replica.machine
+    leads = node.established and node.leader == replica.id
+    serving = clients.lease.holds(replica.now_ms)
+    least, total, greatest, count = clients.latency_ms
+    watchers, paths, watches = (
+        clients.watches.watcher_count,
+        clients.watches.path_count,
+        clients.watches.count,
+    )
+    configuration = node.configuration
+    return Status(
+        replica_id=replica.id,
+        mode=_mode(replica, leads=leads),
+        serving=serving,
+        epoch=node.epoch,
+        leader=node.leader or 0,
+        zxid=machine.zxid,
+        commit_index=node.commit_index,
+        applied_index=replica.applied.index,
+        last_index=node.last_index,
+        digest=machine.digest,
+        ensemble=configuration.ensemble if configuration is not None else 0,
+        quorums=configuration.quorums if configuration is not None else "",
+        missing=_missing(replica, configuration),
+        warnings=warnings,
+        connections=_connections(replica),
+        sessions=_sessions(machine),
+        ephemerals=_ephemerals(machine),
+        watchers=watchers,
+        watched_paths=paths,
+        watches=watches,
+        node_count=machine.node_count + 1,
+        data_bytes=machine.data_bytes,
+        outstanding=len(clients.origin.pending),
+        received=clients.received_count + sum(item.received_count for item in clients.connections),
+        sent=clients.sent_count + sum(item.sent_count for item in clients.connections),
+        latency_ms=(least, total / count if count else 0.0, greatest),
+        uptime_ms=replica.now_ms - started_ms,
+        log_syncs=log_syncs,
+        peers=tuple((item.peer, item.stored, item.stored >= 0) for item in node.peers),
+        majority_lag=_majority_lag(replica) if leads else 0,
+        settings=settings,
+        environment=environment,
+    )
+
+
+def _connections(replica: Replica) -> tuple[ConnectionStatus, ...]:
+    return tuple(
+        ConnectionStatus(
+            address=connection.address,
+            queued=len(connection.queue),
+            received=connection.received_count,
+            sent=connection.sent_count,
+            session_id=connection.session_id,
+            timeout_ms=connection.timeout_ms,
+            last_opcode=connection.last_operation,
+        )
+        for connection in replica.clients.connections
+    )
+
+
+def _sessions(machine: StateMachine) -> tuple[tuple[int, int], ...]:
+    known = ((session, machine.session(session)) for session in machine.sessions())
+    return tuple((session, item.timeout_ms) for session, item in known if item is not None)
+
+
+def _ephemerals(machine: StateMachine) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    if not machine.ephemeral_count:
+        return ()
+    owned = ((session, machine.ephemerals(session)) for session in sorted(machine.sessions()))
+    return tuple((session, tuple(map(bytes.decode, paths))) for session, paths in owned if paths)
+
+
+def _majority_lag(replica: Replica) -> int:
+    """How many committed entries are not on a majority of the voters yet."""
+    node = replica.node
+    voters = node.membership.voters
+    stored = {item.peer: item.stored for item in node.peers} | {replica.id: node.last_index}
+    held = sorted((stored.get(voter, 0) for voter in voters), reverse=True)
+    return max(0, node.commit_index - held[len(voters) // 2])
+
+
+def _mode(replica: Replica, *, leads: bool) -> str:
+    node = replica.node
+    if not node.established:
+        return "looking"
+    if leads:
+        return "standalone" if not node.membership.others else "leader"
+    return "follower" if node.membership.is_voter else "observer"
+
+
+def _missing(replica: Replica, configuration: Configuration | None) -> str:
+    """Which quorum the replicas that this one reaches cannot make up, in words."""
+    if configuration is None:
+        return (
+            "" if replica.node.established else "the ensemble is not founded: it needs all voters"
+        )
+    reached = {replica.id, *replica.links.ready}
+    system = configuration.system()
+    lacks = []
+    if fault := system.missing_for_replication(reached):
+        lacks.append(f"no replication quorum, so nothing is committed: {fault}")
+    if fault := system.missing_for_election(reached):
+        leads = replica.node.established
+        then = "the present leader could not be replaced" if leads else "no leader can be elected"
+        lacks.append(f"no election quorum, so {then}: {fault}")
+    return "; ".join(lacks)

@@ -1,0 +1,180 @@
+"""The four-letter words: how monitoring has always asked a ZooKeeper server.
+
+Formats as in ZooKeeper's server/command/*.java, so that parsers of them go on working; what only
+coord has stands in `mntr` under `zk_coord_…`.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from coord.replica.status import ConnectionStatus, Status
+
+VERSION: Final = "3.9.3-coord-0.1.0"
+"""The protocol level in front: kazoo and others read major.minor.patch from it."""
+BUILT_ON: Final = "2026-11-21 00:00 UTC"
+NOT_SERVING: Final = "This ZooKeeper instance is not currently serving requests\n"
+
+
+def answer(word: str, status: Status) -> bytes:
+    """The text to send for a word; the connection is closed after it."""
+    writer = WORDS.get(word)
+    if writer is None:
+        return f"{word} is not executed because it is not in the whitelist.\n".encode()
+    return writer(status).encode()
+
+
+def _ruok(_status: Status) -> str:
+    return "imok"
+
+
+def _isro(status: Status) -> str:
+    return "rw" if status.mode != "looking" else "null"
+
+
+def _srvr(status: Status) -> str:
+    return _head() + _body(status)
+
+
+def _stat(status: Status) -> str:
+    if status.mode == "looking":
+        return NOT_SERVING
+    clients = "".join(f" {_brief(connection)}\n" for connection in status.connections)
+    return f"{_head()}Clients:\n{clients}\n{_body(status)}"
+
+
+def _head() -> str:
+    return f"Zookeeper version: {VERSION}, built on {BUILT_ON}\n"
+
+
+def _body(status: Status) -> str:
+    if status.mode == "looking":
+        return NOT_SERVING
+    least, mean, greatest = status.latency_ms
+    return (
+        f"Latency min/avg/max: {least}/{_mean(mean)}/{greatest}\n"
+        f"Received: {status.received}\n"
+        f"Sent: {status.sent}\n"
+        f"Connections: {len(status.connections)}\n"
+        f"Outstanding: {status.outstanding}\n"
+        f"Zxid: 0x{status.zxid:x}\n"
+        f"Mode: {status.mode}\n"
+        f"Node count: {status.node_count}\n"
+    )
+
+
+def _mean(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".") if value else "0"
+
+
+def _brief(connection: ConnectionStatus) -> str:
+    return (
+        f"/{connection.address}[1](queued={connection.queued},recved={connection.received},"
+        f"sent={connection.sent})"
+    )
+
+
+def _cons(status: Status) -> str:
+    if status.mode == "looking":
+        return NOT_SERVING
+    lines = []
+    for connection in status.connections:
+        line = _brief(connection)
+        if connection.session_id:
+            line = (
+                f"{line[:-1]},sid=0x{connection.session_id:x},lop={connection.last_opcode},"
+                f"to={connection.timeout_ms})"
+            )
+        lines.append(f" {line}\n")
+    return "".join(lines) + "\n"
+
+
+def _conf(status: Status) -> str:
+    return "".join(f"{key}={value}\n" for key, value in status.settings)
+
+
+def _envi(status: Status) -> str:
+    lines = [("zookeeper.version", f"{VERSION}, built on {BUILT_ON}"), *status.environment]
+    return "Environment:\n" + "".join(f"{key}={value}\n" for key, value in lines)
+
+
+def _wchs(status: Status) -> str:
+    return (
+        f"{status.watchers} connections watching {status.watched_paths} paths\n"
+        f"Total watches:{status.watches}\n"
+    )
+
+
+def _dump(status: Status) -> str:
+    sessions = "".join(f"\t0x{session:x}\t{timeout}ms\n" for session, timeout in status.sessions)
+    owners = "".join(
+        f"0x{session:x}:\n" + "".join(f"\t{path}\n" for path in paths)
+        for session, paths in status.ephemerals
+    )
+    attached = "".join(
+        f"\t0x{connection.session_id:x}\t{connection.address}\n"
+        for connection in status.connections
+    )
+    return (
+        f"SessionTracker dump:\nSessions ({len(status.sessions)}):\n{sessions}"
+        "ephemeral nodes dump:\n"
+        f"Sessions with Ephemerals ({len(status.ephemerals)}):\n{owners}"
+        f"Connections dump:\nConnections ({len(status.connections)}):\n{attached}"
+    )
+
+
+def _mntr(status: Status) -> str:
+    least, mean, greatest = status.latency_ms
+    rows: list[tuple[str, object]] = [
+        ("version", f"{VERSION}, built on {BUILT_ON}"),
+        ("server_state", status.mode),
+        ("peer_state", status.mode),
+        ("avg_latency", _mean(mean)),
+        ("max_latency", greatest),
+        ("min_latency", least),
+        ("packets_received", status.received),
+        ("packets_sent", status.sent),
+        ("num_alive_connections", len(status.connections)),
+        ("outstanding_requests", status.outstanding),
+        ("uptime", status.uptime_ms),
+        ("znode_count", status.node_count),
+        ("watch_count", status.watches),
+        ("ephemerals_count", sum(len(paths) for _session, paths in status.ephemerals)),
+        ("approximate_data_size", status.data_bytes),
+        ("global_sessions", len(status.sessions)),
+        ("log_syncs", status.log_syncs),
+        ("coord_replica", status.replica_id),
+        ("coord_serving", int(status.serving)),
+        ("coord_epoch", status.epoch),
+        ("coord_leader", status.leader),
+        ("coord_zxid", status.zxid),
+        ("coord_commit_index", status.commit_index),
+        ("coord_applied_index", status.applied_index),
+        ("coord_last_index", status.last_index),
+        ("coord_digest", f"{status.digest:016x}"),
+        ("coord_ensemble", f"{status.ensemble & (1 << 64) - 1:016x}"),
+        ("coord_quorums", status.quorums),
+        ("coord_missing", status.missing),
+    ]
+    if status.mode in ("leader", "standalone"):
+        rows += [
+            ("synced_followers", sum(in_step for _peer, _index, in_step in status.peers)),
+            ("learners", len(status.peers)),
+            ("coord_majority_lag", status.majority_lag),
+        ]
+        rows += [(f"coord_peer_{peer}_index", index) for peer, index, _in_step in status.peers]
+    rows += [(f"coord_warning_{place}", line) for place, line in enumerate(status.warnings, 1)]
+    return "".join(f"zk_{key}\t{value}\n" for key, value in rows)
+
+
+WORDS: Final[dict[str, Callable[[Status], str]]] = {
+    "ruok": _ruok,
+    "srvr": _srvr,
+    "stat": _stat,
+    "mntr": _mntr,
+    "conf": _conf,
+    "envi": _envi,
+    "isro": _isro,
+    "cons": _cons,
+    "wchs": _wchs,
+    "dump": _dump,
+}

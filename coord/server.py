@@ -1,0 +1,358 @@
+"""The composition root: opens the storage, builds one replica, runs its tasks in one nursery."""
+
+import logging
+import os
+import platform
+import random
+import secrets
+import signal
+import socket
+import time
+from functools import partial
+
+import trio
+
+from coord import jute
+from coord.config import Address, Config
+from coord.consensus.configuration import Configuration, Member, MemberRole
+from coord.consensus.journal import Recovered
+from coord.consensus.node import Node
+from coord.consensus.settings import NodeSettings
+from coord.operations.machine import StateMachine
+from coord.replica.clients import Clients
+from coord.replica.leases import Lease
+from coord.replica.links import ForeignEnsembleError, Link, Links
+from coord.replica.messages import PeerMessageError
+from coord.replica.origin import Origin
+from coord.replica.replica import Replica, Setup
+from coord.replica.sessions import StateDiffersError
+from coord.replica.survey import survey
+from coord.replica.transfers import Transfers
+from coord.replica.words import answer
+from coord.state.settings import FORMAT_LEVEL, Settings
+from coord.state.watches import WatchTable
+from coord.storage.errors import DataFolderError, StorageError
+from coord.storage.start import Storage
+from coord.tasks.client_connections import ClientSocket, Listener
+from coord.tasks.hub import Hub
+from coord.tasks.peer_links import PeerSocket, keep_dialing
+from coord.tasks.replica_loop import ReplicaLoop, clock_ms
+from coord.tasks.trees import Trees
+from coord.tasks.writer import Writer
+
+LOG = logging.getLogger(__name__)
+HAND_OVER_S = 2.0
+"""A leader that is asked to end gives its successor this long before it leaves anyway."""
+HAND_OVER_POLL_S = 0.01
+BACKLOG = 1024
+"""Connections that may wait to be accepted: a whole fleet that reconnects at once."""
+
+
+class StartError(Exception):
+    """The replica cannot start; one sentence that says why."""
+
+
+class StopError(Exception):
+    """The replica had to stop; one sentence that says why."""
+
+
+class Server:
+    """One replica with all its parts; the driver's `Outside`."""
+
+    def __init__(self, config: Config, storage: Storage) -> None:
+        self.config = config
+        self._storage = storage
+        self._started_ms = clock_ms()
+        self._warnings: list[str] = []
+        self._hub = Hub()
+        self._writer = Writer(self._hub, "log writer")
+        self._flusher = Writer(self._hub, "tree flusher")
+        self._trees = Trees(storage, self._flusher)
+        self._watches = WatchTable()
+        lease = Lease(config.tick_ms // 2)
+        self.clients = Clients(
+            StateMachine(storage.tree, self._watches),
+            Origin(config.id, storage.log.start),
+            lease,
+            self._watches,
+            (2 * config.tick_ms, 20 * config.tick_ms),
+        )
+        self.node = self._node()
+        self.links = Links(
+            config.id, storage.log.birth, self._ensemble, self._member_ids, self.warn
+        )
+        transfers = Transfers(self.node, self.links, self._trees)
+        self._trees.lowest_transfer = lambda: transfers.lowest_index
+        self.replica = Replica(
+            self.node,
+            self.clients,
+            self.links,
+            transfers,
+            self,
+            Setup(
+                tick_ms=config.tick_ms,
+                heartbeat_ms=config.heartbeat_ms,
+                election_ms=config.election_ms,
+                applied=storage.tree.point,
+                configuration=storage.tree.configuration,
+            ),
+        )
+        self.loop = ReplicaLoop(
+            self._hub, storage.log, self._writer, self._trees, max(5, config.heartbeat_ms // 4)
+        )
+        self.loop.replica = self.replica
+        self.loop.answer_command = self._answer_command
+        self.persist = self.loop.persist
+
+    # ------------------------------------------------------------------- Outside of the replica
+
+    def install(self) -> StateMachine:
+        """Open the tree that the log names now, in place of the present one."""
+        self._trees.install()
+        LOG.info(
+            "replica %d: received a snapshot: the state after entry %d",
+            self.config.id,
+            self._storage.tree.point.index,
+        )
+        return StateMachine(self._storage.tree, self._watches)
+
+    def configured(self) -> None:
+        """A configuration entry was applied."""
+        self._compare(Configuration.decode(self.replica.configuration))
+
+    def applied(self, index: int, size: int) -> None:
+        """An entry of this many bytes was applied."""
+        self._trees.applied(index, size, self.clients.machine.data_bytes)
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def warn(self, line: str) -> None:
+        """One line for the operator."""
+        LOG.warning("replica %d: %s", self.config.id, line)
+
+    # ------------------------------------------------------------------------------ its tasks
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; raises StartError, StopError."""
+        clients = _listen(self.config.listen)
+        peers = _listen(self.config.own.peer) if len(self.config.replicas) > 1 else None
+        Listener(self._hub, clients, self._admit_client)
+        if peers is not None:
+            Listener(self._hub, peers, self._admit_peer)
+        try:
+            async with trio.open_nursery() as nursery:
+                for other in self.config.replicas:
+                    if other.id < self.config.id:
+                        opened = partial(self._dialed, other.id)
+                        nursery.start_soon(keep_dialing, other.peer.host, other.peer.port, opened)
+                nursery.start_soon(self._end_on_signal)
+                await self.loop.run(self._say_started)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._close()
+
+    async def _end_on_signal(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _number in signals:
+                break
+        LOG.info("replica %d: ending", self.config.id)
+        if self._leads() and self.links.ready:
+            self.node.resign()
+            with trio.move_on_after(HAND_OVER_S):
+                while self._leads():  # noqa: ASYNC110 - the node is no task to wait for
+                    await trio.sleep(HAND_OVER_POLL_S)
+            if self._leads():
+                self.warn("no successor took over; leaving without a leader")
+        self.loop.stopping = True
+        self.loop.wake()
+
+    def _leads(self) -> bool:
+        return self.node.established and self.node.leader == self.config.id
+
+    def _say_started(self) -> None:
+        LOG.info(
+            "replica %d: started, clients at %s, data in %s",
+            self.config.id,
+            self.config.listen,
+            self.config.data_dir,
+        )
+
+    def _close(self) -> None:
+        self.clients.close_all()
+        self._hub.flush_all()
+        self._trees.stop()
+        self._writer.close()
+        self._flusher.close()
+        self._storage.close()
+        self._hub.close()
+
+    def _admit_client(self, sock: socket.socket, address: str) -> None:
+        ClientSocket(self._hub, self.clients, sock, address)
+
+    def _admit_peer(self, sock: socket.socket, address: str) -> None:
+        transport = self._peer_socket(sock, address)
+        transport.start(self.links.accepted(transport))
+
+    def _dialed(self, peer: int, sock: socket.socket, address: str) -> PeerSocket:
+        transport = self._peer_socket(sock, address)
+        transport.start(self.links.dialed(transport, peer))
+        self._hub.flush_all()
+        return transport
+
+    def _peer_socket(self, sock: socket.socket, address: str) -> PeerSocket:
+        return PeerSocket(self._hub, sock, address, self._received, self.replica.unlinked)
+
+    def _received(self, link: Link, frame: bytes) -> None:
+        try:
+            self.replica.received(link, frame)
+        except PeerMessageError as error:
+            self.warn(f"replica {link.peer} at {link.transport.address}: {error}")
+            link.transport.close()
+
+    def _answer_command(self, word: str) -> bytes:
+        status = survey(
+            self.replica,
+            self._settings(),
+            _environment(),
+            self._started_ms,
+            self.loop.log_syncs,
+            tuple(self._warnings),
+        )
+        return answer(word, status)
+
+    # ------------------------------------------------------------------------- what it is made of
+
+    def _node(self) -> Node:
+        tree = self._storage.tree
+        stored = tree.configuration
+        return Node(
+            NodeSettings(
+                id=self.config.id,
+                birth=self._storage.log.birth,
+                members=_members(self.config),
+                quorums=self.config.quorums,
+                heartbeat_ms=self.config.heartbeat_ms,
+                election_ms=self.config.election_ms,
+                genesis=jute.encode(_genesis(self.config)),
+            ),
+            Recovered(
+                hard=self._storage.hard_state(),
+                applied_index=tree.point.index,
+                configuration=Configuration.decode(stored) if stored else None,
+            ),
+            self._storage.log,
+            random.SystemRandom().randint,
+            clock_ms(),
+        )
+
+    def _ensemble(self) -> int:
+        configuration = self.node.configuration
+        return configuration.ensemble if configuration is not None else 0
+
+    def _member_ids(self) -> frozenset[int]:
+        configuration = self.node.configuration
+        if configuration is not None:
+            return frozenset(member.id for member in configuration.members)
+        return frozenset(replica.id for replica in self.config.replicas)
+
+    def _compare(self, configuration: Configuration) -> None:
+        """A file that differs from the log's configuration is one warning; the log's rules."""
+        ours = [
+            (item.id, item.role, item.peer_address, item.client_address)
+            for item in _members(self.config)
+        ]
+        theirs = [
+            (item.id, item.role, item.peer_address, item.client_address)
+            for item in configuration.members
+        ]
+        differing = [
+            name
+            for name, differs in (
+                ("replicas", ours != theirs),
+                ("quorums", self.config.quorums != configuration.quorums),
+            )
+            if differs
+        ]
+        self._warnings = []
+        if differing:
+            line = (
+                f"the configuration file differs from the ensemble's in: {', '.join(differing)}; "
+                "the ensemble's rules"
+            )
+            self._warnings.append(line)
+            self.warn(line)
+
+    def _settings(self) -> tuple[tuple[str, str], ...]:
+        config = self.config
+        return (
+            ("clientPort", str(config.listen.port)),
+            ("dataDir", str(config.data_dir)),
+            ("tickTime", str(config.tick_ms)),
+            ("minSessionTimeout", str(2 * config.tick_ms)),
+            ("maxSessionTimeout", str(20 * config.tick_ms)),
+            ("serverId", str(config.id)),
+            ("heartbeatMs", str(config.heartbeat_ms)),
+            ("electionMs", str(config.election_ms)),
+            ("quorums", config.quorums),
+        )
+
+
+async def run(config: Config) -> None:
+    """Run one replica until it is told to end; raises StartError, StopError."""
+    try:
+        storage = Storage.open(config.data_dir, config.id)
+    except DataFolderError as error:
+        raise StartError(str(error)) from None
+    except StorageError as error:
+        raise StopError(str(error)) from None
+    try:
+        await Server(config, storage).run()
+    except* (StorageError, StateDiffersError, ForeignEnsembleError) as group:
+        raise StopError(str(group.exceptions[0])) from None
+
+
+def _listen(address: Address) -> socket.socket:
+    """A listening socket; raises StartError when the port is in use."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address.host, address.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(f"cannot listen on {address}: {error.strerror}") from None
+    listener.settimeout(0)
+    return listener
+
+
+def _members(config: Config) -> tuple[Member, ...]:
+    roles = {"voter": MemberRole.VOTER, "observer": MemberRole.OBSERVER}
+    return tuple(
+        Member(item.id, 0, roles[item.role], str(item.peer), str(item.client))
+        for item in sorted(config.replicas, key=lambda item: item.id)
+    )
+
+
+def _genesis(config: Config) -> Settings:
+    """The replicated settings that this replica would found an ensemble with."""
+    return Settings(
+        format_level=FORMAT_LEVEL,
+        password_key=secrets.token_bytes(32),
+        path_key=secrets.token_bytes(16),
+        super_digest=config.super_digest or None,
+        ttl_nodes=config.ttl,
+    )
+
+
+def _environment() -> tuple[tuple[str, str], ...]:
+    return (
+        ("host.name", socket.gethostname()),
+        ("python.version", platform.python_version()),
+        ("os.name", platform.system()),
+        ("os.arch", platform.machine()),
+        ("os.version", platform.release()),
+        ("process.pid", str(os.getpid())),
+    )

@@ -1,0 +1,299 @@
+"""A flush: the changes of one layer go into LMDB, all or none, beside a loop that must not stop.
+
+What it costs, for 20,000 nodes among 1,000,000, beside a loop that never rests but makes calls of
+the system (`python -m benchmarks storage`; the commits are 7 µs a node in both):
+
+    all puts in another thread       21 to 77 µs of CPU a node, 1 to 17 s, pauses of 8 to 200 ms
+    puts by the loop in slices       15 µs of CPU a node, 0.3 to 0.5 s, no pause over 3 ms
+
+LMDB's binding gives the interpreter's lock away around every single put: the thread must then get
+it back from the loop, and each time both of them pay for a switch. So the loop puts, in slices of a
+length that the driver chooses, and another thread only begins and commits: two calls a transaction.
+LMDB wants a write transaction to begin and end in one thread, since its writer mutex belongs to a
+thread; that is so here, and the two threads take turns. (The loop could also commit without a sync
+and leave the sync to the thread. But the page that names the new state could then reach the disk
+before the state does, and LMDB, which has no checksums, would believe it after a power cut.)
+
+One transaction with 20,000 changed nodes keeps as many pages in memory until it commits: 80 MB. So
+the layer is first written as it is, in sequence, to a journal (6 MB); the commit that completes it
+is the moment in which the flush has happened. Then the changes are folded into the tree, sorted, in
+transactions of bounded size, and the last one drops the journal. A start that finds a whole journal
+takes it for a frozen layer and folds it again; every step may be repeated. A journal that is not
+whole is ignored and dropped by the next flush.
+"""
+
+from collections.abc import Iterator
+from heapq import merge
+from math import inf
+from struct import Struct
+from time import perf_counter
+from typing import Final
+
+import attrs
+import lmdb
+
+from coord.consensus.log import ORIGIN, Point
+from coord.state.store import Table
+from coord.storage.environment import Environment, Transaction
+from coord.storage.errors import DamagedTree
+from coord.storage.keys import PathKeys, value_of
+from coord.storage.layer import Layer
+from coord.storage.seal import seal, unseal
+
+FOLD_RECORDS: Final = 1000
+"""Changes in one transaction of the fold: each may cost a page of 4 KiB of memory."""
+STEP_BYTES: Final = 4 << 20
+"""Bytes of records in one transaction."""
+_PIECE_BYTES: Final = 1900
+"""Two pieces to a page: longer ones would need runs of free pages, which become rare."""
+_ENCODE_BYTES: Final = 16 << 10
+"""Bytes of records encoded at once."""
+_TURN: Final = 16
+"""Puts between two looks at the clock: about 0.1 ms."""
+_RUN: Final = 512
+"""Keys sorted at once: about 0.2 ms."""
+
+_NONE: Final = 0xFFFFFFFF
+_ITEM: Final = Struct("<II")
+_PIECE: Final = Struct(">I")
+_POINT: Final = Struct(">qqQ")
+_COUNT: Final = Struct(">I")
+_SLASH: Final = b"/"[0]
+
+
+@attrs.frozen
+class FlushPoint:
+    """The place in the log up to which a tree is flushed."""
+
+    point: Point = ORIGIN
+    """The tree is the state after this entry."""
+    configuration: bytes = b""
+    """The configuration in force there, opaque here; b"" for none."""
+
+    def encode(self) -> bytes:
+        """Return it as it is stored."""
+        point = self.point
+        return _POINT.pack(point.index, point.epoch, point.chain) + self.configuration
+
+    @classmethod
+    def decode(cls, data: bytes) -> "FlushPoint":
+        """Read what `encode` made."""
+        return cls(Point(*_POINT.unpack_from(data)), data[_POINT.size :])
+
+
+class TreeFile:
+    """The environment of one tree and its databases."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.nodes = environment.database(b"nodes")
+        """Key of a path -> sealed record."""
+        self.rows = environment.database(b"rows")
+        """Table, key -> sealed value."""
+        self.journal = environment.database(b"journal")
+        """Number of a piece -> sealed piece."""
+        self.state = environment.database(b"state")
+        """`point`, and `journal` while a flush is being folded: the number of its pieces."""
+
+    def put_state(self, transaction: Transaction, name: bytes, value: bytes) -> None:
+        """Store a value beside the tree."""
+        transaction.put(name, seal(name, value), db=self.state)
+
+    def get_state(self, transaction: Transaction, name: bytes) -> bytes | None:
+        """Return such a value; None when there is none."""
+        stored = transaction.get(name, db=self.state)
+        if stored is None:
+            return None
+        value = unseal(name, stored)
+        if value is None:
+            raise DamagedTree(f"the record {name.decode()!r} of the tree is damaged")
+        return value
+
+
+class Flush:
+    """One flush under way.
+
+    commit() in the flusher's thread, then fill() in the loop, again and again, until `is_done`;
+    never both at once, and commit() always in the same thread. It should not be the thread that
+    writes the log, which would wait for it. Then `TreeStore.finish`. Any failure is fatal.
+    """
+
+    def __init__(
+        self, file: TreeFile, layer: Layer, point: FlushPoint, keys: PathKeys, *, journaled: bool
+    ) -> None:
+        """Use `TreeStore.freeze`; `journaled`: the journal is whole, only the fold is left."""
+        self.point = point
+        self.is_done = False
+        self._file = file
+        self._records = layer.records
+        self._keys = keys
+        self._transaction: Transaction | None = None
+        self._work = self._fold() if journaled else self._all()
+        self._is_exhausted = False
+
+    def commit(self) -> None:
+        """Make durable what was filled in and begin the next transaction; blocks on the disk."""
+        environment = self._file.environment
+        if self._transaction is not None:
+            environment.commit(self._transaction)
+            self._transaction = None
+        if self._is_exhausted:
+            self.is_done = True
+        else:
+            self._transaction = environment.write()
+
+    def fill(self, seconds: float) -> bool:
+        """Put for about so long; True when the next commit is due."""
+        deadline = perf_counter() + seconds
+        try:
+            for is_commit_due in self._work:
+                if is_commit_due:
+                    return True
+                if perf_counter() >= deadline:
+                    return False
+        except lmdb.Error as error:
+            raise self._file.environment.failure(error) from error
+        self._is_exhausted = True
+        return True
+
+    def write(self) -> None:
+        """Do all of it in this thread, where nobody waits."""
+        self.commit()
+        while not self.is_done:
+            self.fill(inf)
+            self.commit()
+
+    def abort(self) -> None:
+        """Drop the transaction that is being filled; in the thread that commits."""
+        if self._transaction is not None:
+            self._transaction.abort()
+            self._transaction = None
+
+    def _all(self) -> Iterator[bool]:
+        yield from self._write_journal()
+        yield from self._fold()
+
+    def _write_journal(self) -> Iterator[bool]:
+        file = self._file
+        self._open.drop(file.journal, delete=False)
+        pieces = 0
+        step_bytes = 0
+        rest = b""
+        for encoded in _encoded(self._records):
+            data = rest + encoded
+            whole = len(data) - len(data) % _PIECE_BYTES
+            rest = data[whole:]
+            for at in range(0, whole, _PIECE_BYTES):
+                self._put_piece(pieces, data[at : at + _PIECE_BYTES])
+                pieces += 1
+                step_bytes += _PIECE_BYTES
+                if step_bytes >= STEP_BYTES:
+                    step_bytes = 0
+                    yield True
+                elif pieces % _TURN == 0:
+                    yield False
+        self._put_piece(pieces, rest)
+        file.put_state(self._open, b"journal", _COUNT.pack(pieces + 1))
+        file.put_state(self._open, b"point", self.point.encode())
+        yield True
+
+    def _put_piece(self, number: int, piece: bytes) -> None:
+        key = _PIECE.pack(number)
+        if not self._open.put(key, seal(key, piece), append=True, db=self._file.journal):
+            raise DamagedTree("the tree's journal was not empty")
+
+    def _fold(self) -> Iterator[bool]:
+        file = self._file
+        runs: list[list[tuple[bool, bytes, bytes]]] = []
+        for names in _slices(self._records, _RUN):
+            runs.append(sorted(self._place(name) for name in names))
+            yield False
+        step_bytes = 0
+        for count, (is_row, key, name) in enumerate(merge(*runs), start=1):
+            record = self._records[name]
+            database = file.rows if is_row else file.nodes
+            if record is None:
+                self._open.delete(key, db=database)
+            else:
+                value = record if is_row else value_of(key, name, record)
+                self._open.put(key, seal(key, value), db=database)
+                step_bytes += len(value)
+            if count % FOLD_RECORDS == 0 or step_bytes >= STEP_BYTES:
+                step_bytes = 0
+                yield True
+            elif count % _TURN == 0:
+                yield False
+        self._open.delete(b"journal", db=file.state)
+        self._open.drop(file.journal, delete=False)
+
+    def _place(self, name: bytes) -> tuple[bool, bytes, bytes]:
+        if name[0] == _SLASH:
+            return False, self._keys.key_of(name), name
+        return True, name, name
+
+    @property
+    def _open(self) -> Transaction:
+        assert self._transaction is not None, "commit() comes before fill()"
+        return self._transaction
+
+
+def _slices(records: dict[bytes, bytes | None], size: int) -> Iterator[list[bytes]]:
+    """Cut the names into lists of bounded length."""
+    names: list[bytes] = []
+    for name in records:
+        names.append(name)
+        if len(names) == size:
+            yield names
+            names = []
+    if names:
+        yield names
+
+
+def _encoded(records: dict[bytes, bytes | None]) -> Iterator[bytes]:
+    """Encode the records for the journal, some at a time."""
+    parts: list[bytes] = []
+    size = 0
+    for name, record in records.items():
+        if record is None:
+            parts += (_ITEM.pack(len(name), _NONE), name)
+            size += len(name)
+        else:
+            parts += (_ITEM.pack(len(name), len(record)), name, record)
+            size += len(name) + len(record)
+        if size >= _ENCODE_BYTES:
+            yield b"".join(parts)
+            parts = []
+            size = 0
+    yield b"".join(parts)
+
+
+def read_journal(file: TreeFile, transaction: Transaction) -> Layer | None:
+    """Return the layer whose journal is whole but not yet folded; None when there is none."""
+    count = file.get_state(transaction, b"journal")
+    if count is None:
+        return None
+    pieces = []
+    for number in range(_COUNT.unpack(count)[0]):
+        key = _PIECE.pack(number)
+        stored = transaction.get(key, db=file.journal)
+        piece = None if stored is None else unseal(key, stored)
+        if piece is None:
+            raise DamagedTree(f"piece {number} of the tree's journal is damaged")
+        pieces.append(piece)
+    data = b"".join(pieces)
+    layer = Layer()
+    at = 0
+    while at < len(data):
+        name_length, record_length = _ITEM.unpack_from(data, at)
+        at += _ITEM.size
+        name = data[at : at + name_length]
+        at += name_length
+        record = None
+        if record_length != _NONE:
+            record = data[at : at + record_length]
+            at += record_length
+        if name[0] == _SLASH:
+            layer.change_node(name, record)
+        else:
+            layer.change_row(Table(name[0]), name, record)
+    return layer

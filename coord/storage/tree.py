@@ -1,0 +1,342 @@
+"""The tree of one replica: znodes and rows, in LMDB as of the last flush, in memory what is newer.
+
+A record is looked for in the cache (read from LMDB before and not changed since), in the fresh
+layer (changed since the last freeze), in the frozen layer (being flushed), then in LMDB.
+
+Rules
+
+1. LMDB holds the state after one entry of the log, whole: see `flush.py`. Only what is committed,
+   and durable in this replica's own log, may be frozen: the driver freezes at an index up to which
+   both hold, so that a tree on disk never knows more than the log beside it.
+2. `finish` opens the read transaction that sees a flush and drops the frozen layer in one step, so
+   no reader ever misses a change or sees the tree without it.
+3. Values leave LMDB as copies; nothing refers into the map once a call is over.
+4. Nothing grows with the tree: cache and layers are bounded in bytes, the former here, the latter
+   by the driver, which freezes at its bound and holds writes back at a greater one.
+"""
+
+from collections.abc import Iterator
+from heapq import merge
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from coord.consensus.log import Point
+from coord.state.store import PATH_KEY, Table
+from coord.storage.environment import Environment
+from coord.storage.errors import DamagedTree
+from coord.storage.flush import Flush, FlushPoint, TreeFile, read_journal
+from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
+from coord.storage.layer import MISSING, TABLE_PREFIXES, Cache, Layer
+from coord.storage.seal import unseal
+
+MAP_BYTES: Final = 1 << 40
+"""Addresses set aside: more than any tree of this kind needs."""
+CACHE_BYTES: Final = 16 << 20
+"""Hot records kept in memory, unless told otherwise."""
+
+_CHECKSUM_SPACE: Final = 4  # what stands before the key in the value of the PATH_KEY row
+_NOTHING: Final[dict[bytes, bytes | None]] = {}
+
+
+class View:
+    """A read transaction that the tree and any number of transfers may share."""
+
+    def __init__(self, file: TreeFile) -> None:
+        self.transaction = file.environment.read()
+        self._holders = 1
+
+    def hold(self) -> "View":
+        """Keep it open for one more."""
+        self._holders += 1
+        return self
+
+    def release(self) -> None:
+        """Let go; the last one closes it."""
+        self._holders -= 1
+        if self._holders == 0:
+            self.transaction.abort()
+
+
+class TreeStore:
+    """The state as `state.store.Store`, kept in LMDB; belongs to the loop's thread."""
+
+    def __init__(self, environment: Environment, cache_bytes: int) -> None:
+        """Use `open` or `create`."""
+        self._file = TreeFile(environment)
+        self._view = View(self._file)
+        self._cache = Cache(cache_bytes)
+        self._fresh = Layer()
+        self._frozen: Layer | None = None
+        self._frozen_records = _NOTHING
+        self._path_key: bytes | None = None
+        self._keys = PathKeys(b"")  # until the row of the path key is put: no node comes before
+        self._flush: Flush | None = None
+        self._flushed = FlushPoint()
+        self._read_state()
+
+    @classmethod
+    def create(cls, path: Path, *, cache_bytes: int = CACHE_BYTES) -> "TreeStore":
+        """Make an empty tree, durably, in a folder that is not there yet."""
+        path.mkdir()
+        tree = cls.open(path, cache_bytes=cache_bytes)
+        tree.file.environment.sync()
+        return tree
+
+    @classmethod
+    def open(cls, path: Path, *, cache_bytes: int = CACHE_BYTES) -> "TreeStore":
+        """Open a tree as of its last flush; reads a bounded amount, however large it is."""
+        environment = Environment.open(
+            path, map_bytes=MAP_BYTES, locked=True, durable=True, damage=DamagedTree
+        )
+        try:
+            return cls(environment, cache_bytes)
+        except BaseException:
+            environment.close()
+            raise
+
+    @property
+    def point(self) -> Point:
+        """The place in the log of which the tree on disk is the state."""
+        return self._flushed.point
+
+    @property
+    def configuration(self) -> bytes:
+        """What `freeze` was given with that place; b"" at first."""
+        return self._flushed.configuration
+
+    @property
+    def overlay_bytes(self) -> int:
+        """Memory of the changes since the last freeze: when to freeze again."""
+        return self._fresh.size
+
+    @property
+    def unflushed_bytes(self) -> int:
+        """Memory of all changes that are not folded yet: when to hold writes back."""
+        return self._fresh.size + (0 if self._frozen is None else self._frozen.size)
+
+    def get(self, path: bytes) -> bytes | None:
+        """Return the record of a node, or None when it does not exist."""
+        record = self._cache.young.get(path, MISSING)
+        if record is MISSING:
+            record = self._fresh.records.get(path, MISSING)
+            if record is MISSING:
+                record = self._frozen_records.get(path, MISSING)
+                if record is MISSING:
+                    return self._read_node(path)
+        return record
+
+    def put(self, path: bytes, record: bytes) -> None:
+        """Create a node or replace its record."""
+        self._cache.forget(path)
+        self._fresh.change_node(path, record)
+
+    def delete(self, path: bytes) -> None:
+        """Remove a node that exists and has no children."""
+        self._cache.forget(path)
+        self._fresh.change_node(path, None)
+
+    def children(self, path: bytes) -> list[bytes]:
+        """Return the names of a node's children."""
+        names = self._stored_children(path)
+        parent = b"" if path == b"/" else path
+        changed = self._fresh.names_changed(parent)
+        if self._frozen is not None:
+            changed = self._frozen.names_changed(parent) | changed
+        if not changed:
+            return names
+        present = set(names)
+        for name, is_there in changed.items():
+            if is_there:
+                present.add(name)
+            else:
+                present.discard(name)
+        return list(present)
+
+    def row(self, table: Table, key: bytes) -> bytes | None:
+        """Return the value of a row, or None when there is none."""
+        row = TABLE_PREFIXES[table] + key
+        value = self._cache.young.get(row, MISSING)
+        if value is MISSING:
+            value = self._fresh.records.get(row, MISSING)
+            if value is MISSING:
+                value = self._frozen_records.get(row, MISSING)
+                if value is MISSING:
+                    return self._read_row(row)
+        return value
+
+    def put_row(self, table: Table, key: bytes, value: bytes) -> None:
+        """Create or replace a row."""
+        row = TABLE_PREFIXES[table] + key
+        self._cache.forget(row)
+        self._fresh.change_row(table, row, value)
+        if table is Table.META and key == PATH_KEY:
+            self._key_paths(value)
+
+    def delete_row(self, table: Table, key: bytes) -> None:
+        """Remove a row that exists."""
+        row = TABLE_PREFIXES[table] + key
+        self._cache.forget(row)
+        self._fresh.change_row(table, row, None)
+
+    def rows(self, table: Table, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Go through the rows whose keys begin with the prefix, in the order of their keys.
+
+        Nothing is put, deleted or finished while the iterator is in use.
+        """
+        start = TABLE_PREFIXES[table] + prefix
+        changed: dict[bytes, bytes | None] = {}
+        for layer in (self._frozen, self._fresh):
+            if layer is not None:
+                records = layer.records
+                for row in layer.rows_changed(table, start):
+                    changed[row] = records[row]
+        stored = (item for item in self._stored_rows(start) if item[0] not in changed)
+        newer = ((row, value) for row, value in sorted(changed.items()) if value is not None)
+        for row, value in merge(stored, newer):
+            yield row[1:], value
+
+    def freeze(self, point: Point, configuration: bytes) -> Flush:
+        """Begin to flush all changes so far: they are the state after the entry at `point`.
+
+        That entry is committed, and durable in this replica's own log. Costs the same however much
+        was changed. See `Flush` for what follows; then `finish`.
+        """
+        assert self._flush is None, "one flush at a time"
+        assert point.index >= self.point.index, "a tree never goes back"
+        self._frozen, self._fresh = self._fresh, Layer()
+        self._frozen_records = self._frozen.records
+        self._flush = self._new_flush(FlushPoint(point, configuration), journaled=False)
+        return self._flush
+
+    def unfinished(self) -> Flush | None:
+        """Return the flush that the last process left unfinished: to be done before `freeze`."""
+        return self._flush
+
+    def finish(self, flush: Flush) -> None:
+        """Show a flush that is done: from now on its changes are read from LMDB."""
+        assert flush is self._flush, "not the flush that was begun"
+        assert flush.is_done, "not all is written"
+        self._view.release()
+        self._view = View(self._file)
+        self._flushed = flush.point
+        self._frozen = None
+        self._frozen_records = _NOTHING
+        self._flush = None
+
+    def share(self) -> tuple[View, FlushPoint] | None:
+        """Return what a transfer reads: the tree as of `point`; None while only part is folded."""
+        if self._flush is not None and self._flush.point is self._flushed:
+            return None
+        return self._view.hold(), self._flushed
+
+    @property
+    def file(self) -> TreeFile:
+        """The environment and its databases, for transfers."""
+        return self._file
+
+    def close(self) -> None:
+        """Let go of the file; a flush under way must have been aborted."""
+        self._view.release()
+        self._file.environment.close()
+
+    def _read_state(self) -> None:
+        """Find out where the tree on disk stands."""
+        try:
+            stored = self._file.get_state(self._view.transaction, b"point")
+            self._flushed = FlushPoint() if stored is None else FlushPoint.decode(stored)
+            self._frozen = read_journal(self._file, self._view.transaction)
+        except lmdb.Error as error:
+            raise DamagedTree(f"the tree is damaged: {error}") from error
+        if self._frozen is not None:
+            self._frozen_records = self._frozen.records
+        path_key = self.row(Table.META, PATH_KEY)
+        if path_key is not None:
+            self._key_paths(path_key)
+        if self._frozen is not None:
+            self._flush = self._new_flush(self._flushed, journaled=True)
+
+    def _new_flush(self, point: FlushPoint, *, journaled: bool) -> Flush:
+        assert self._frozen is not None
+        return Flush(self._file, self._frozen, point, self._keys, journaled=journaled)
+
+    def _key_paths(self, row: bytes) -> None:
+        """Take the key of all paths from its row, before there is any path."""
+        secret = row[_CHECKSUM_SPACE:]
+        assert self._path_key in (None, secret), "the path key never changes"
+        self._path_key = secret
+        self._keys = PathKeys(secret)
+
+    def _read_node(self, path: bytes) -> bytes | None:
+        """Return a node that no layer has, and remember it, also when there is none."""
+        record = self._cache.promoted(path)
+        if record is MISSING:
+            key = self._keys.key_of(path)
+            try:
+                stored = self._view.transaction.get(key, None, self._file.nodes)
+            except lmdb.Error as error:
+                raise DamagedTree(f"the tree is damaged: {error}") from error
+            record = None
+            if stored is not None:
+                record = unseal(key, stored)
+                if record is None:
+                    raise DamagedTree(f"the znode {_shown(path)} is damaged")
+                if key[TAG_AT]:
+                    record = record_behind_name(record)
+            self._cache.add(path, record)
+        return record
+
+    def _read_row(self, row: bytes) -> bytes | None:
+        """Return a row that no layer has, and remember it, also when there is none."""
+        value = self._cache.promoted(row)
+        if value is MISSING:
+            try:
+                stored = self._view.transaction.get(row, None, self._file.rows)
+            except lmdb.Error as error:
+                raise DamagedTree(f"the tree is damaged: {error}") from error
+            value = None if stored is None else _unsealed_row(row, stored)
+            self._cache.add(row, value)
+        return value
+
+    def _stored_children(self, path: bytes) -> list[bytes]:
+        """Return the names that LMDB has below a path."""
+        plain, hashed = self._keys.prefixes_of_children(path)
+        with self._view.transaction.cursor(db=self._file.nodes) as cursor:
+            names = []
+            if cursor.set_range(plain):
+                for key in cursor.iternext(values=False):
+                    if not key.startswith(plain):
+                        break
+                    names.append(key[PREFIX_BYTES:])
+            if names and not names[0]:
+                del names[0]  # the root stands among its own children
+            if cursor.set_range(hashed):
+                for key, stored in cursor.iternext():
+                    if not key.startswith(hashed):
+                        break
+                    value = unseal(key, stored)
+                    if value is None:
+                        raise DamagedTree(f"a child of {_shown(path)} is damaged")
+                    names.append(name_in(value))
+        return names
+
+    def _stored_rows(self, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Go through the rows in LMDB that begin so."""
+        with self._view.transaction.cursor(db=self._file.rows) as cursor:
+            if cursor.set_range(start):
+                for row, stored in cursor.iternext():
+                    if not row.startswith(start):
+                        return
+                    yield row, _unsealed_row(row, stored)
+
+
+def _unsealed_row(row: bytes, stored: bytes) -> bytes:
+    value = unseal(row, stored)
+    if value is None:
+        raise DamagedTree(f"a row of the table {Table(row[0]).name} is damaged")
+    return value
+
+
+def _shown(path: bytes) -> str:
+    return repr(path.decode(errors="replace"))

@@ -1,0 +1,120 @@
+"""Client sockets: accept, receive into `Clients`, send what a connection's outbox holds."""
+
+import select
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from coord.replica.clients import Clients
+from coord.replica.connections import OUTBOX_BYTES_MAX
+from coord.tasks.hub import READ, WRITE, Hub
+from coord.tasks.outgoing import RECEIVE_BYTES, Outgoing
+
+ACCEPT_AT_ONCE: Final = 100
+"""Connections taken from a listener in one go, so that a storm does not starve the others."""
+BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
+
+
+class ClientSocket:
+    """One client's socket; the transport of its `Connection`."""
+
+    __slots__ = ("_clients", "_events", "_hub", "_marked", "_outgoing", "_socket", "connection")
+
+    def __init__(self, hub: Hub, clients: Clients, sock: socket.socket, address: str) -> None:
+        self._hub = hub
+        self._clients = clients
+        self._socket = sock
+        self._outgoing = Outgoing(sock)
+        self._marked = False
+        self._events = READ
+        self.connection = clients.opened(self, address)
+        hub.add(sock.fileno(), self, READ)
+
+    def wake(self) -> None:
+        """The connection has something to send, to resume or to close."""
+        if not self._marked:
+            self._marked = True
+            self._hub.mark(self)
+
+    def ready(self, events: int) -> None:
+        """The socket can be read or written, or is broken."""
+        if events & (READ | BROKEN) and not self.connection.paused:
+            try:
+                data = self._socket.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                data = None
+            except OSError:
+                data = b""
+            if data == b"":
+                self._close()
+                return
+            if data:
+                self._clients.received(self.connection, data)
+                if self.connection.paused:
+                    self.wake()
+        elif events & BROKEN:
+            self._close()
+            return
+        if events & WRITE:
+            self.wake()
+
+    def flush(self) -> None:
+        """Send the outbox; close if that was asked for; wait for what is needed next."""
+        self._marked = False
+        connection = self.connection
+        if connection.closed:
+            return
+        connection.dirty = False
+        if connection.outbox:
+            self._outgoing.put(b"".join(connection.outbox))
+            connection.outbox.clear()
+        try:
+            empty = self._outgoing.send()
+        except OSError:
+            self._close()
+            return
+        connection.outbox_bytes = self._outgoing.unsent_bytes
+        if (connection.close_when_sent and empty) or connection.outbox_bytes > OUTBOX_BYTES_MAX:
+            self._close()
+            return
+        wanted = (0 if connection.paused else READ) | (0 if empty else WRITE)
+        if wanted != self._events:
+            self._events = wanted
+            self._hub.change(self._socket.fileno(), wanted)
+
+    def _close(self) -> None:
+        if not self.connection.closed:
+            self._hub.remove(self._socket.fileno())
+            self._socket.close()
+            self._clients.closed(self.connection)
+
+
+class Listener:
+    """A listening socket; every accepted one is handed to `admit`."""
+
+    def __init__(
+        self, hub: Hub, sock: socket.socket, admit: Callable[[socket.socket, str], None]
+    ) -> None:
+        self._socket = sock
+        self._admit = admit
+        hub.add(sock.fileno(), self)
+
+    def ready(self, _events: int) -> None:
+        """Somebody has connected."""
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                accepted, address = self._socket.accept()
+            except OSError:
+                # Nobody waits any more, or no descriptor is left: the backlog keeps them.
+                return
+            accepted.settimeout(0)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._admit(accepted, _text(address))
+
+    def flush(self) -> None:
+        """A listener sends nothing."""
+
+
+def _text(address: tuple[str, int]) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,74 @@
+"""All sockets of a replica behind one epoll, so that one wake-up serves all that is ready.
+
+A Trio task for each connection costs about four times the CPU of this for small requests. The hub
+itself is synchronous: the replica's task waits until the epoll is readable and then calls `poll`.
+"""
+
+import select
+from typing import Final, Protocol
+
+READ: Final = select.EPOLLIN
+WRITE: Final = select.EPOLLOUT
+EVENTS_MAX: Final = 512
+"""Handled in one poll; the rest is ready again in the next."""
+
+
+class Handler(Protocol):
+    """Something with a file descriptor in the hub."""
+
+    def ready(self, events: int) -> None:
+        """The descriptor is ready: a set of epoll bits."""
+
+    def flush(self) -> None:
+        """Send what has been put out since the last flush."""
+
+
+class Hub:
+    """One epoll and the handlers behind its descriptors."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._dirty: list[Handler] = []
+
+    def fileno(self) -> int:
+        """Descriptor that is readable when any handler is ready."""
+        return self._epoll.fileno()
+
+    def add(self, descriptor: int, handler: Handler, events: int = READ) -> None:
+        """Watch a descriptor."""
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, events)
+
+    def change(self, descriptor: int, events: int) -> None:
+        """Wait for something else from now on."""
+        self._epoll.modify(descriptor, events)
+
+    def remove(self, descriptor: int) -> None:
+        """Forget a descriptor; call it before closing."""
+        if self._handlers.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    def mark(self, handler: Handler) -> None:
+        """The handler has output; `flush_all` will call it once for each mark."""
+        self._dirty.append(handler)
+
+    def poll(self) -> bool:
+        """Serve all that is ready now, without waiting; whether there was anything."""
+        ready = self._epoll.poll(0, EVENTS_MAX)
+        for descriptor, events in ready:
+            handler = self._handlers.get(descriptor)
+            if handler is not None:
+                handler.ready(events)
+        return bool(ready)
+
+    def flush_all(self) -> None:
+        """Send everything that was put out."""
+        while self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for handler in dirty:
+                handler.flush()
+
+    def close(self) -> None:
+        """Give the epoll back."""
+        self._epoll.close()

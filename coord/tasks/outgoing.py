@@ -1,0 +1,36 @@
+"""Bytes on their way into a non-blocking socket."""
+
+import socket
+from typing import Final
+
+RECEIVE_BYTES: Final = 256 << 10
+"""Asked of a socket at once: whole pipelines of requests, small against any budget."""
+
+
+class Outgoing:
+    """What a socket has not taken yet."""
+
+    __slots__ = ("_parts", "_socket", "unsent_bytes")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._parts: list[bytes] = []
+        self.unsent_bytes = 0
+
+    def put(self, data: bytes) -> None:
+        """Add bytes at the end."""
+        self._parts.append(data)
+        self.unsent_bytes += len(data)
+
+    def send(self) -> bool:
+        """Give the socket what it takes; whether everything is gone. Raises OSError."""
+        if not self._parts:
+            return True
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        self.unsent_bytes = len(data) - sent
+        self._parts = [data[sent:]] if self.unsent_bytes else []
+        return not self._parts

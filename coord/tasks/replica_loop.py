@@ -1,0 +1,144 @@
+"""The loop of one replica: wait, handle all that is ready, advance, send, write the log.
+
+One Trio task runs it. Everything that it calls is synchronous; nothing else touches the replica.
+Log writes go to a thread of their own while there is other work, and are done here when there is
+none: handing a write over costs more than waiting for it then.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from coord.consensus.effects import Persist
+from coord.replica.replica import Replica
+from coord.storage.log import DurableLog
+from coord.tasks.hub import Hub
+from coord.tasks.trees import Trees
+from coord.tasks.writer import Writer
+
+BUSY_MS: Final = 5
+"""The longest time without letting other tasks of the process run."""
+SLOW_WRITE_MS: Final = 2
+"""A disk that takes longer than this on average is never waited for in the loop."""
+AWAY_MS: Final = 150
+"""A gap between two rounds that only a stopped process (or machine) makes."""
+
+
+class ReplicaLoop:
+    """Drives a `Replica`; its half of `Outside` that concerns the log."""
+
+    def __init__(
+        self, hub: Hub, log: DurableLog, writer: Writer, trees: Trees, tick_ms: int
+    ) -> None:
+        self.replica: Replica
+        self.answer_command: Callable[[str], bytes]
+        self._scope: trio.CancelScope | None = None
+        self.stopping = False
+        self.log_syncs = 0
+        self._hub = hub
+        self._log = log
+        self._writer = writer
+        self._trees = trees
+        self._tick_ms = tick_ms
+        self._unwritten: list[Persist] = []
+        self._handed_out = 0
+        self._write_ms = 0.0
+        self._last_round_ms = 0
+        self._next_tick_ms = 0
+        self._was_away = False
+
+    def persist(self, persists: tuple[Persist, ...]) -> None:
+        """Write these soon (part of `Outside`)."""
+        self._unwritten.extend(persists)
+        self._handed_out = persists[-1].number
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Run until `stopping`; `started` is called once, when the first round is done."""
+        self._last_round_ms = clock_ms()
+        self.round()
+        started()
+        async with trio.open_nursery() as nursery:
+            self._scope = nursery.cancel_scope
+            nursery.start_soon(self._keep_ticking)
+            breath_ms = clock_ms()
+            while not self.stopping:
+                if self.round():
+                    if self._last_round_ms - breath_ms > BUSY_MS:
+                        await trio.lowlevel.checkpoint()
+                        breath_ms = clock_ms()
+                else:
+                    await trio.lowlevel.wait_readable(self._hub.fileno())
+                    breath_ms = clock_ms()
+            nursery.cancel_scope.cancel()
+
+    async def _keep_ticking(self) -> None:
+        """Make rounds happen when nothing else does."""
+        while True:
+            await trio.sleep(self._tick_ms / 1000)
+            self.round()
+
+    def round(self) -> bool:
+        """Handle what is ready and all that follows; whether there may be more at once."""
+        now_ms = clock_ms()
+        if now_ms - self._last_round_ms > AWAY_MS:
+            self._was_away = True
+        self._last_round_ms = now_ms
+        replica = self.replica
+        replica.wake(now_ms)
+        busy = self._hub.poll()
+        if now_ms >= self._next_tick_ms and not (busy and self._was_away):
+            # After a pause, what has been waiting is read first: it may be what was missed.
+            self._next_tick_ms = now_ms + self._tick_ms
+            replica.tick(was_away=self._was_away)
+            self._was_away = False
+        replica.advance()
+        if replica.clients.commands:
+            self._answer_commands()
+        self._hub.flush_all()
+        if self._unwritten and not self._writer.busy and not self._trees.overloaded:
+            busy = self._write(busy=busy) or busy
+        filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
+        return busy or filling
+
+    def _answer_commands(self) -> None:
+        """Answer the four-letter words that have come."""
+        commands, self.replica.clients.commands = self.replica.clients.commands, []
+        for connection, word in commands:
+            connection.write(self.answer_command(word))
+            connection.finish()
+
+    def wake(self) -> None:
+        """Make the loop look at `stopping`; from another task of the same thread."""
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _write(self, *, busy: bool) -> bool:
+        """Write the log, here or in the thread; whether there may be more to do at once."""
+        persists, self._unwritten = self._unwritten, []
+        number = persists[-1].number
+        self._log.stage(persists, self._trees.trim_to())
+        if busy or self._write_ms > SLOW_WRITE_MS:
+            self._writer.submit(self._commit, lambda _none: self._written(number))
+            return False
+        self._commit()
+        self._written(number)
+        return True
+
+    def _commit(self) -> None:
+        """Make durable what is staged, and note how long it took; in either thread."""
+        begun = time.monotonic()
+        self._log.commit()
+        self._write_ms = 0.9 * self._write_ms + 0.1 * (time.monotonic() - begun) * 1000
+
+    def _written(self, number: int) -> None:
+        self.log_syncs += 1
+        self._log.finish()
+        self.replica.stored(number)
+        self._trees.log_is_durable(number)
+
+
+def clock_ms() -> int:
+    """The monotonic clock in ms."""
+    return time.monotonic_ns() // 1_000_000

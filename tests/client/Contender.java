@@ -1,0 +1,31 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.util.concurrent.TimeUnit;
+import org.apache.curator.framework.CuratorFramework;
+import org.apache.curator.framework.CuratorFrameworkFactory;
+import org.apache.curator.framework.recipes.leader.LeaderLatch;
+import org.apache.curator.framework.recipes.locks.InterProcessMutex;
+import org.apache.curator.retry.RetryOneTime;
+
+/** Does with Curator what each line of the input says, and prints one line when it is done. */
+public class Contender {
+    public static void main(String[] arguments) throws Exception {
+        var curator = CuratorFrameworkFactory.newClient(arguments[0], new RetryOneTime(100));
+        curator.start();
+        var mutex = new InterProcessMutex(curator, "/x");
+        var latch = new LeaderLatch(curator, "/svc", "theirs");
+        var input = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = input.readLine(); line != null; line = input.readLine()) {
+            switch (line) {
+                case "try" -> System.out.println(mutex.acquire(0, TimeUnit.SECONDS));
+                case "acquire" -> { mutex.acquire(); System.out.println("acquired"); }
+                case "release" -> { mutex.release(); System.out.println("released"); }
+                case "stand" -> { latch.start(); System.out.println("standing"); }
+                case "leader" -> System.out.println(latch.getLeader().getId());
+                case "await" -> { latch.await(); System.out.println("leading"); }
+                case "leave" -> { latch.close(); System.out.println("left"); }
+            }
+        }
+        curator.close();
+    }
+}

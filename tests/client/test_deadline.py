@@ -1,0 +1,74 @@
+"""Until when a client believes that its session lives."""
+
+import pytest
+import trio
+
+import client
+from client.deadline import DRIFT, MARGIN, Proofs, boottime
+from coord.wire.numbers import OpCode
+
+
+def test_the_deadline_counts_from_the_latest_answered_request():
+    proofs = Proofs(timeout=10.0, heard=100.0, ordered=100.0)
+    proofs.add(105.0, ordered=False)
+    proofs.add(103.0, ordered=False)
+    assert proofs.deadline("ping") == pytest.approx(105 + 10 * (1 - DRIFT - MARGIN))
+    assert proofs.deadline("sync") == pytest.approx(100 + 10 * (1 - DRIFT - MARGIN - 1 / 3))
+    proofs.add(106.0, ordered=True)
+    assert proofs.latest("ping") == proofs.latest("sync") == 106.0
+
+
+def test_the_clock_does_not_go_back():
+    assert 0 < boottime() <= boottime()
+
+
+async def test_a_reply_counts_from_when_its_request_was_sent(autojump_clock, fake, zk):
+    await trio.sleep(1)
+
+    async def answer_later() -> None:
+        await trio.sleep(2)
+        fake.mute = set()
+        fake.cut()
+
+    fake.mute = {OpCode.SYNC}
+    fake.start_soon(answer_later)
+    await zk.sync()
+    assert zk.session.proofs.ordered == 3.0  # the greeting and the second sync; not the first
+
+
+@pytest.mark.parametrize("ask", ["get", "exists", "get_children", "get_acls", "who_am_i"])
+async def test_reads_prove_nothing(autojump_clock, fake, zk, ask):
+    await trio.sleep(1)
+    await (getattr(zk, ask)() if ask == "who_am_i" else getattr(zk, ask)("/"))
+    assert (zk.session.proofs.heard, zk.session.proofs.ordered) == (0.0, 0.0)
+
+
+async def test_writes_and_sync_prove_most_and_pings_less(autojump_clock, fake, zk):
+    await trio.sleep(1)
+    await zk.create("/a")
+    assert zk.session.proofs.ordered == 1.0
+    await trio.sleep(1)
+    await zk.sync()
+    assert zk.session.proofs.ordered == 2.0
+    await trio.sleep(8)
+    assert zk.session.proofs.ordered == 2.0
+    assert zk.session.proofs.heard > 4.0
+
+
+async def test_an_error_proves_only_what_the_leader_decides(autojump_clock, fake, zk):
+    await trio.sleep(1)
+    with pytest.raises(client.NoNode):
+        await zk.delete("/missing")
+    assert zk.session.proofs.ordered == 1.0
+    await trio.sleep(1)
+    fake.refuse_next(OpCode.CREATE2, client.NoAuth.code)
+    with pytest.raises(client.NoAuth):
+        await zk.create("/a")
+    assert zk.session.proofs.ordered == 1.0
+
+
+async def test_a_resume_proves_that_the_session_lives(autojump_clock, fake, zk):
+    await trio.sleep(1)
+    fake.cut()
+    await zk.exists("/")
+    assert zk.session.proofs.ordered == 1.0

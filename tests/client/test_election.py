@@ -1,0 +1,65 @@
+"""Elections: leading is a hold; everybody can observe who leads."""
+
+# ruff: noqa: PT012  (what raises is the whole block)
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+import client
+from coord.wire.numbers import OpCode
+
+
+@pytest.mark.parametrize("layout", ["coord", "kazoo", "curator"])
+async def test_leaders_follow_each_other_and_are_seen(autojump_clock, fake, zk, layout):
+    seen = []
+
+    async def stand(name: bytes) -> None:
+        async with zk.lead("/svc", name, layout=layout) as term:
+            terms.append((name, term.token))
+            await trio.sleep(1)
+
+    terms: list[tuple[bytes, int]] = []
+    async with trio.open_nursery() as nursery, zk.observe("/svc", layout=layout) as leaders:
+        assert await anext(leaders) is None
+        for name in (b"a", b"b", b"c"):
+            nursery.start_soon(stand, name)
+            await wait_all_tasks_blocked()
+        async for leader in leaders:
+            if leader is None:
+                break
+            seen.append((leader.data, leader.token))
+    assert seen == terms
+    assert [name for name, _ in terms] == [b"a", b"b", b"c"]
+    assert sorted(terms, key=lambda each: each[1]) == terms
+
+
+async def test_those_who_stand_behind_wake_no_observer(autojump_clock, fake, zk):
+    async with zk.observe("/svc") as leaders, zk.lead("/svc", b"a"):
+        assert (await anext(leaders)).data == b"a"
+        (connection,) = fake.connections
+        reads = fake.requests[OpCode.GET_CHILDREN2]
+        async with fake.connect() as other, trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(other.lead("/svc", b"b").__aenter__)
+            with trio.move_on_after(1):
+                await anext(leaders)
+            nursery.cancel_scope.cancel()
+        assert connection.child == set()
+        assert fake.requests[OpCode.GET_CHILDREN2] - reads <= 15
+
+
+async def test_an_observer_goes_on_after_its_session(autojump_clock, fake, zk):
+    async with fake.connect() as other, zk.observe("/svc") as leaders:
+        async with other.lead("/svc", b"a"):
+            assert (await anext(leaders)).data == b"a"
+            fake.expire(zk.session.id)
+        assert await anext(leaders) is None
+
+
+async def test_a_leader_that_is_lost_is_told(autojump_clock, fake, zk):
+    with pytest.raises(client.LockLost, match="/svc"):
+        async with zk.lead("/svc", b"a") as term:
+            assert isinstance(term, client.Term)
+            fake.expire(zk.session.id)
+            await trio.sleep_forever()

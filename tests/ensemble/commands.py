@@ -1,0 +1,54 @@
+"""Runs the command `coord` from this checkout."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PEER_PORT_OFFSET = 707
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def coord(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run `coord ARGUMENTS`; its output and status."""
+    return subprocess.run(
+        [sys.executable, "-m", "coord", *arguments],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def start_coord(*arguments: str) -> subprocess.Popen[str]:
+    """Start `coord ARGUMENTS` in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "coord", *arguments],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def dev_port(replicas: int = 3) -> int:
+    """A port for `coord dev --port`: it and its neighbours are free, and those of the peers."""
+    for first in range(20_000 + os.getpid() % 997 * 8, 40_000, 16):
+        ports = [*range(first, first + replicas)]
+        if all(_is_free(port) and _is_free(port + PEER_PORT_OFFSET) for port in ports):
+            return first
+    raise RuntimeError("no free ports between 20000 and 40000")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

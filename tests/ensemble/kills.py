@@ -1,0 +1,179 @@
+"""Replicas are killed under load; a command, and what the tests of it share.
+
+python -m tests.ensemble.kills --rounds 20 --victim leader
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import attrs
+
+from tests.ensemble import storm
+from tests.ensemble.processes import wait_for
+from tests.ensemble.servers import CoordEnsemble, Ensemble, ZooKeeperEnsemble
+from tests.ensemble.storm import Watcher, Writer
+
+WRITERS = 8
+PROGRESS = 100
+"""So many acknowledged writes of everybody between two kills, at least."""
+PROGRESS_SECONDS_MAX = 30.0
+
+
+@attrs.frozen
+class Kill:
+    """One kill and what the clients felt of it."""
+
+    time: float
+    """When the signal was sent, by the monotonic clock."""
+    replicas: tuple[int, ...]
+    """Who was killed."""
+    gap_s: float
+    """The longest time without an acknowledged write of anybody, until all replicas serve."""
+    needlessly_lost: int
+    """Connections to replicas that live which broke nevertheless."""
+
+
+class Storm:
+    """Eight writers and a watcher of each replica, while an ensemble loses replicas."""
+
+    def __init__(self, ensemble: Ensemble, *, writers: int = WRITERS) -> None:
+        self.ensemble = ensemble
+        ids = list(ensemble.ids)
+        self.writers = [Writer(ensemble, ids[n % len(ids)], n) for n in range(writers)]
+        self.watchers = [Watcher(ensemble, i) for i in ids]
+        self.kills: list[Kill] = []
+
+    def __enter__(self) -> "Storm":
+        storm.prepare(self.ensemble)
+        for client in self.clients:
+            client.start()
+        try:
+            self.progress()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self.clients:
+            client.stop()
+
+    @property
+    def clients(self) -> list[storm.Client]:
+        """Everybody."""
+        return [*self.watchers, *self.writers]
+
+    def final_tree(self) -> list[storm.Node]:
+        """Let everybody end, and read what the replicas hold."""
+        self.progress()
+        return storm.final_tree(self.ensemble, self.writers, self.watchers)
+
+    @property
+    def acknowledged(self) -> int:
+        """How many writes were acknowledged so far."""
+        return sum(len(writer.acknowledged) for writer in self.writers)
+
+    def progress(self) -> None:
+        """Wait until writes were acknowledged; raise what a client has to say."""
+        goal = self.acknowledged + PROGRESS
+
+        def reached() -> bool:
+            for client in self.clients:
+                if client.error is not None:
+                    raise client.error
+            return self.acknowledged >= goal
+
+        wait_for(reached, seconds=PROGRESS_SECONDS_MAX, what=f"{PROGRESS} more writes")
+
+    def kill(self, replicas: Sequence[int]) -> Kill:
+        """SIGKILL these, see writes go on where a quorum is left, start them again."""
+        now = time.monotonic()
+        for replica in replicas:
+            self.ensemble.kill(replica)
+        if 2 * len(replicas) < len(self.ensemble.ids):
+            self.progress()
+        after = time.monotonic()
+        for replica in replicas:
+            self.ensemble.restart(replica, wait=False)
+        self.ensemble.wait_until_serving(replicas)
+        self.progress()
+        losses = [
+            loss
+            for client in self.clients
+            for loss in client.losses
+            if now <= loss.time <= after and loss.replica not in replicas
+        ]
+        kill = Kill(
+            now,
+            tuple(replicas),
+            storm.longest_gap_s(self.writers, now, time.monotonic()),
+            len(losses),
+        )
+        self.kills.append(kill)
+        for client in self.clients:
+            client.go_home()
+        self.progress()
+        return kill
+
+
+def leader(ensemble: Ensemble) -> Sequence[int]:
+    """Name the victim: who leads."""
+    return [ensemble.leader()]
+
+
+def follower(ensemble: Ensemble) -> Sequence[int]:
+    """Name the victim: one who follows."""
+    return ensemble.followers()[:1]
+
+
+def everybody(ensemble: Ensemble) -> Sequence[int]:
+    """Name the victims."""
+    return list(ensemble.ids)
+
+
+VICTIMS: dict[str, Callable[[Ensemble], Sequence[int]]] = {
+    "leader": leader,
+    "follower": follower,
+    "all": everybody,
+}
+
+
+def main() -> None:
+    """Kill many times and print what the clients felt."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--victim", choices=VICTIMS, default="leader")
+    parser.add_argument("--replicas", type=int, default=3)
+    parser.add_argument("--servers", choices=("coord", "zookeeper"), default="coord")
+    options = parser.parse_args()
+    kind = CoordEnsemble if options.servers == "coord" else ZooKeeperEnsemble
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        kind(Path(folder), options.replicas, tick_ms=2000) as ensemble,
+        Storm(ensemble) as blowing,
+    ):
+        for number in range(1, options.rounds + 1):
+            kill = blowing.kill(VICTIMS[options.victim](ensemble))
+            print(
+                f"{number}: {kill.replicas} killed, {kill.gap_s:.3f} s without a write, "
+                f"{kill.needlessly_lost} connections to others lost",
+                flush=True,
+            )
+        tree = blowing.final_tree()
+    storm.verify_writes(tree, blowing.writers)
+    for watcher in blowing.watchers:
+        storm.verify_watch(tree, watcher)
+    gaps = [kill.gap_s for kill in blowing.kills]
+    unknown = sum(len(writer.unknown) for writer in blowing.writers)
+    print(
+        f"median gap {statistics.median(gaps):.3f} s, longest {max(gaps):.3f} s; "
+        f"{blowing.acknowledged} writes acknowledged, {unknown} unknown: all properties hold"
+    )
+
+
+if __name__ == "__main__":
+    main()

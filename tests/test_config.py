@@ -1,0 +1,84 @@
+"""The configuration file: what is right is loaded, what is wrong is named, all of it at once."""
+
+from pathlib import Path
+
+import pytest
+
+from coord.config import Address, ConfigError, load
+
+GOOD = """
+id = 2
+data_dir = "/tmp/coord-2"
+quorums = "majority"
+
+[[replicas]]
+id = 1
+peer = "127.0.0.1:2888"
+client = "127.0.0.1:2181"
+
+[[replicas]]
+id = 2
+peer = "127.0.0.1:2889"
+client = "127.0.0.1:2182"
+
+[[replicas]]
+id = 3
+peer = "[::1]:2890"
+client = "localhost:2183"
+role = "observer"
+"""
+
+
+def faults_of(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "replica.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return caught.value.faults
+
+
+def test_a_complete_file_is_loaded_with_the_documented_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "replica.toml"
+    path.write_text(GOOD)
+    config = load(path)
+    assert (config.tick_ms, config.heartbeat_ms, config.election_ms) == (2000, 100, 1000)
+    assert config.listen == Address("127.0.0.1", 2182)
+    assert config.voters == (1, 2)
+    assert str(config.replicas[2].peer) == "[::1]:2890"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("id = 2\n", "id = 9\n", 1), "id = 9 is not among the replicas"),
+        (("id = 2\n", 'id = "two"\n', 1), "id: 'two' is not a whole number"),
+        (("id = 2\n", "", 1), "id: is missing"),
+        (("id = 1\n", "id = 3\n", 1), "id 3 stands 2 times"),
+        (("id = 1\n", "id = 256\n", 1), "replicas.[0]: id = 256 is not between 1 and 255"),
+        (('"127.0.0.1:2181"', '"127.0.0.1"', 1), "replicas.[0].client: '127.0.0.1' is not an add"),
+        (("2182", "2181", 1), "127.0.0.1:2181 stands more than once"),
+        (('"majority"', '"simple L=1 R=1"', 1), "quorums = 'simple L=1 R=1': "),
+        (('"observer"', '"witness"', 1), "role = 'witness' is neither"),
+        (("id = 2\n", "id = 2\ntick = 5\n", 1), "tick: unknown key; known are id, data_dir"),
+        (("id = 2\n", "id = 2\nelection_ms = 150\n", 1), "less than twice heartbeat_ms"),
+    ],
+)
+def test_a_fault_is_named_with_its_key(
+    tmp_path: Path, change: tuple[str, str, int], expected: str
+) -> None:
+    faults = faults_of(tmp_path, GOOD.replace(*change))
+    assert any(expected in fault for fault in faults), faults
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    broken = GOOD.replace("id = 2\n", "id = 0\ncolour = 1\nheartbeat_ms = true\n", 1)
+    broken = broken.replace('"observer"', "7")
+    faults = faults_of(tmp_path, broken)
+    keys = {fault.split(":")[0].split(" ")[0] for fault in faults}
+    assert keys == {"id", "heartbeat_ms", "replicas.[2].role", "colour"}
+
+
+def test_what_is_no_toml_and_what_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    assert "not TOML" in faults_of(tmp_path, "id = ")[0]
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "missing.toml")
