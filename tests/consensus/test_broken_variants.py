@@ -15,10 +15,10 @@ from coord.consensus.messages import Ack, Promise
 from coord.consensus.node import Node
 from coord.consensus.progress import Progress
 from coord.quorums import Counting
-from tests.consensus.chaos import run_seed
+from tests.consensus.chaos import Run
 from tests.consensus.checkers import Checkers
 from tests.consensus.disk import Disk, Violation
-from tests.consensus.test_scenarios import newest_history_wins, started
+from tests.consensus.scenario import newest_history_wins, started
 
 SEEDS_MAX = 150
 
@@ -133,7 +133,7 @@ def first_violation(seeds: range) -> tuple[int, str] | None:
     """Run seeds until the checkers find something; return the seed and what it was."""
     for seed in seeds:
         try:
-            run_seed(seed)
+            Run(seed).to_the_end()
         except Violation as violation:
             if "no progress" not in str(violation):
                 return seed, str(violation)
