@@ -198,7 +198,8 @@ def run(ensembles: Sequence[Ensemble], options: argparse.Namespace) -> list[dict
     ]
     for ensemble in ensembles:
         prepare(ensemble)
-        measure(ensemble, Row("mixed", 8, 100), warm_up=0, seconds=options.warm_up)
+        for load in LOADS:
+            measure(ensemble, Row(load, 8, 100), warm_up=0, seconds=options.warm_up / len(LOADS))
     print(HEADINGS)
     table: list[dict[str, object]] = []
     for row in rows:
@@ -234,7 +235,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", choices=LOADS, help="only these loads")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round")
-    parser.add_argument("--warm-up", type=float, default=5.0, help="seconds before the first row")
+    parser.add_argument("--warm-up", type=float, default=12.0, help="seconds before the first row")
     parser.add_argument("--data", type=Path, help="where the servers keep their data while it runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table there")
     return parser.parse_args(arguments)

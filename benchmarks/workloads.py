@@ -161,6 +161,16 @@ def creates(parent_path: bytes) -> Iterator[Batch]:
         yield Batch(b"".join(pieces), offsets, wants)
 
 
+def some(batches: Iterator[Batch], count: int) -> Iterator[Batch]:
+    """Cut an endless load after so many requests."""
+    while count > 0:
+        whole = next(batches)
+        if len(whole.wants) > count:
+            whole = Batch(whole.frames, whole.offsets[: count + 1], whole.wants[:count])
+        count -= len(whole.wants)
+        yield whole
+
+
 def deletes(parent_path: bytes, count: int) -> Iterator[Batch]:
     """Delete what `creates` made, and the parent."""
     paths = [child(parent_path, n) for n in range(count)] + [parent_path]

@@ -8,9 +8,10 @@ Rules
 3. What is trimmed is dropped a little with every write, never much at once.
 
 How a write is made. Each call into LMDB gives the interpreter's lock away; taking it back beside a
-busy loop costs up to a switch interval. So the loop itself puts (`stage`, about 3 µs an entry) and
-another thread, or the loop when nothing else waits, makes one call: `commit`; the loop then shows
-what was committed (`finish`), so that nothing changes under it between two looks.
+busy loop may cost a switch interval. So the loop itself puts (`stage`) and another thread, or the
+loop when nothing else waits, makes one call: `commit`. Beside a busy loop a write of one entry then
+takes 0.25 ms (99 %: 1.1 ms), and 0.36 ms (3.8 ms) when the thread does all of it. Then the loop
+shows what was committed (`finish`), so that nothing changes under it between two looks.
 
 For that the environment is opened without LMDB's own locks. Their two jobs are done here: there is
 one writer at a time (a stage follows the commit before it; the data folder is locked against other

@@ -24,7 +24,7 @@ import lmdb
 
 from coord.consensus.log import Point
 from coord.state.store import PATH_KEY, Table
-from coord.storage.environment import Database, Environment
+from coord.storage.environment import Environment
 from coord.storage.errors import DamagedTree
 from coord.storage.flush import Flush, FlushPoint, TreeFile, read_journal
 from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
@@ -273,7 +273,10 @@ class TreeStore:
         record = self._cache.promoted(path)
         if record is MISSING:
             key = self._keys.key_of(path)
-            stored = self._stored(key, self._file.nodes)
+            try:
+                stored = self._view.transaction.get(key, None, self._file.nodes)
+            except lmdb.Error as error:
+                raise DamagedTree(f"the tree is damaged: {error}") from error
             record = None
             if stored is not None:
                 record = unseal(key, stored)
@@ -288,16 +291,13 @@ class TreeStore:
         """Return a row that no layer has, and remember it, also when there is none."""
         value = self._cache.promoted(row)
         if value is MISSING:
-            stored = self._stored(row, self._file.rows)
+            try:
+                stored = self._view.transaction.get(row, None, self._file.rows)
+            except lmdb.Error as error:
+                raise DamagedTree(f"the tree is damaged: {error}") from error
             value = None if stored is None else _unsealed_row(row, stored)
             self._cache.add(row, value)
         return value
-
-    def _stored(self, key: bytes, database: Database) -> bytes | None:
-        try:
-            return self._view.transaction.get(key, None, database)
-        except lmdb.Error as error:
-            raise DamagedTree(f"the tree is damaged: {error}") from error
 
     def _stored_children(self, path: bytes) -> list[bytes]:
         """Return the names that LMDB has below a path."""

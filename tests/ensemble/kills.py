@@ -40,11 +40,13 @@ class Kill:
 class Storm:
     """Eight writers and a watcher of each replica, while an ensemble loses replicas."""
 
-    def __init__(self, ensemble: Ensemble, *, writers: int = WRITERS) -> None:
+    def __init__(
+        self, ensemble: Ensemble, *, writers: int = WRITERS, watcher_timeout_ms: int = 10_000
+    ) -> None:
         self.ensemble = ensemble
         ids = list(ensemble.ids)
         self.writers = [Writer(ensemble, ids[n % len(ids)], n) for n in range(writers)]
-        self.watchers = [Watcher(ensemble, i) for i in ids]
+        self.watchers = [Watcher(ensemble, i, timeout_ms=watcher_timeout_ms) for i in ids]
         self.kills: list[Kill] = []
 
     def __enter__(self) -> "Storm":

@@ -14,13 +14,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
+import trio
 from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
+from client import LockLost, Prove, ZooKeeperError, connect
 from tests.ensemble.processes import wait_for
 from tests.ensemble.servers import CoordEnsemble, Ensemble, ZooKeeperEnsemble
 
@@ -119,12 +122,36 @@ class KazooContender(Contender):
         lock.release()
 
 
+class ClientContender(Contender):
+    """Uses the lock of our own client, which cancels the body by itself."""
+
+    def contend(self) -> None:
+        """Run a loop of its own in this thread."""
+        trio.run(self._contend)
+
+    async def _contend(self) -> None:
+        prove: Prove = "ping" if self._ensemble.kind == "coord" else "sync"
+        async with connect(
+            self._ensemble.hosts, session_timeout=self._timeout_s, prove=prove
+        ) as zk:
+            await zk.ensure_path(PATH)
+            while not self._stopping.is_set():
+                with suppress(LockLost, ZooKeeperError):
+                    async with zk.lock(PATH, self.name.encode()):
+                        start = time.monotonic()
+                        try:
+                            await trio.sleep(self.body_s)
+                        finally:
+                            self.bodies.append(Body(start, time.monotonic(), self.name))
+
+
+CONTENDER_KINDS: dict[str, type[Contender]] = {"kazoo": KazooContender, "coord": ClientContender}
+
+
 class Contention:
     """Contenders while replicas are killed and stopped."""
 
-    def __init__(
-        self, ensemble: Ensemble, kind: type[Contender] = KazooContender, *, timeout_s: float
-    ) -> None:
+    def __init__(self, ensemble: Ensemble, kind: type[Contender], *, timeout_s: float) -> None:
         self.ensemble = ensemble
         self.timeout_s = timeout_s
         self.contenders = [kind(ensemble, n, timeout_s=timeout_s) for n in range(CONTENDERS)]
@@ -192,13 +219,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--stops", type=int, default=20)
     parser.add_argument("--servers", choices=("coord", "zookeeper"), default="coord")
+    parser.add_argument("--client", choices=CONTENDER_KINDS, default="kazoo", help="whose lock")
     options = parser.parse_args()
     logging.disable()  # kazoo tells of every lost connection
     kind = CoordEnsemble if options.servers == "coord" else ZooKeeperEnsemble
     with (
         tempfile.TemporaryDirectory() as folder,
         kind(Path(folder), tick_ms=1000) as ensemble,
-        Contention(ensemble, timeout_s=2.0) as contention,
+        Contention(ensemble, CONTENDER_KINDS[options.client], timeout_s=2.0) as contention,
     ):
         rounds = ["kill"] * options.kills + ["stop"] * options.stops
         random.Random(1).shuffle(rounds)

@@ -26,8 +26,6 @@ BASE = "/storm"
 RECURSIVE = 1
 RECONNECT_PAUSE_S = 0.02
 RECONNECT_SECONDS_MAX = 30.0
-# Longer than any gap in which a client must keep its connection, shorter than its session.
-REPLY_SECONDS_MAX = 8.0
 
 
 class Violated(AssertionError):  # noqa: N818 - it names what was found
@@ -68,6 +66,8 @@ class Client(threading.Thread):
         self._ensemble = ensemble
         self._home = self._replica = home
         self._timeout_ms = timeout_ms
+        # As kazoo and ZooKeeper's client do: a third of the time is left to connect elsewhere.
+        self._patience_s = timeout_ms / 1500
         self._stopping = threading.Event()
         self._moving = threading.Event()
         self._session: Session | None = None
@@ -103,6 +103,7 @@ class Client(threading.Thread):
                 except (ClosedError, OSError):
                     self.losses.append(Loss(time.monotonic(), self._replica))
                     self.lost()
+                    self._try_next()
                 finally:
                     self._last_zxid = max(self._last_zxid, probe.last_zxid)
                     probe.drop()
@@ -131,18 +132,22 @@ class Client(threading.Thread):
                     session=self._session,
                     timeout_ms=self._timeout_ms,
                     last_zxid=self._last_zxid,
-                    seconds=REPLY_SECONDS_MAX,
+                    seconds=self._patience_s / len(self._ensemble.ids),
                 )
             except RefusedError:
                 raise Violated(f"4: {self.name} lost its session {self._session}") from None
             except (ClosedError, OSError):
                 if time.monotonic() > deadline:
                     raise Violated(f"{self.name} finds no replica that serves") from None
-                self._replica = self._replica % len(self._ensemble.ids) + 1
+                self._try_next()
                 self._stopping.wait(RECONNECT_PAUSE_S)
             else:
                 self._session = probe.session
+                probe.socket.settimeout(self._patience_s)
                 return probe
+
+    def _try_next(self) -> None:
+        self._replica = self._replica % len(self._ensemble.ids) + 1
 
 
 class Writer(Client):
@@ -211,7 +216,6 @@ class Watcher(Client):
         self.segments.append(segment)
         self._note(probe, segment)
         while not self.released:
-            probe.socket.settimeout(REPLY_SECONDS_MAX)
             probe.ping()
             self._note(probe, segment)
             self._stopping.wait(self._ping_s / 10)
