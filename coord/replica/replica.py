@@ -41,7 +41,7 @@ from coord.replica.messages import (
 from coord.replica.sessions import Sessions
 from coord.replica.transfers import TRANSFER_MESSAGES, Transfers
 
-IN_FLIGHT_MAX: Final = 2
+IN_FLIGHT_MAX: Final = 1
 """Entries proposed and not committed: while one is on its way the next one gathers."""
 
 
@@ -110,7 +110,9 @@ class Replica:
         self._stored = 0
         self._leading_to: tuple[int, int] = (0, 0)
         self._reported_ms = 0
-        self._forwarded_ms = 0
+        self._forward_now = False
+        self._oldest: tuple[int, int] = (0, 0)
+        """Number of the oldest write without an answer, and since when it is that."""
         self._receivers: dict[type, Callable[[int, Any], None]] = {
             Forward: self._forwarded,
             Report: self._reported,
@@ -179,6 +181,7 @@ class Replica:
     def stored(self, number: int) -> None:
         """The persists up to this number are durable."""
         self._stored = number
+        self._forward_now = True
         self.node.stored(number)
         held = self._held
         while held and held[0][0] <= number:
@@ -285,13 +288,16 @@ class Replica:
     def _send_all_again(self) -> None:
         self.clients.origin.send_again()
         self.clients.barriers.ask_again()
-        self._forwarded_ms = self.now_ms
+        self._forward_now = True
+        self._oldest = (self.clients.origin.first_pending, self.now_ms)
 
     def _send_lost_again(self) -> None:
         """A message may be lost without a sign: after a while send again what is unanswered."""
-        if not self.clients.origin.pending and not self.clients.barriers.outstanding:
-            self._forwarded_ms = self.now_ms
-        elif self.now_ms - self._forwarded_ms > 2 * self.setup.election_ms:
+        origin, barriers = self.clients.origin, self.clients.barriers
+        first, since_ms = self._oldest
+        if first != origin.first_pending or not (origin.pending or barriers.outstanding):
+            self._oldest = (origin.first_pending, self.now_ms)
+        elif self.now_ms - since_ms > 2 * self.setup.election_ms:
             self._send_all_again()
 
     # --------------------------------------------------------------------------------- writes
@@ -302,8 +308,7 @@ class Replica:
             return
         origin = self.clients.origin
         if leader != self.id:
-            while (bundle := origin.take_bundle()) is not None:
-                self.links.send(leader, encode(Forward(bundle)))
+            self._forward(leader)
             return
         node, batches = self.node, self._batches
         while node.can_propose and node.last_index - node.commit_index < IN_FLIGHT_MAX:
@@ -312,6 +317,19 @@ class Replica:
             if not batches:
                 return
             node.propose(batches.take_entry(self.outside.wall_ms()))
+
+    def _forward(self, leader: int) -> None:
+        """Give the leader what it has not had, together with the ack of the entry under way.
+
+        While an entry is under way the leader proposes no other one: more messages before that
+        would only wake it up.
+        """
+        node, origin = self.node, self.clients.origin
+        if not self._forward_now and node.last_index > node.commit_index:
+            return
+        self._forward_now = False
+        while (bundle := origin.take_bundle()) is not None:
+            self.links.send(leader, encode(Forward(bundle)))
 
     def _forwarded(self, _peer: int, message: Forward) -> None:
         if self._leading_to[0] == self.id and message.bundle:

@@ -6,6 +6,7 @@ interpreter's lock back and forth, costs more CPU than waiting a quarter of a mi
 disk is waited for in a thread of its own.
 """
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Final
@@ -20,11 +21,16 @@ from coord.tasks.trees import Trees
 from coord.tasks.writer import Writer
 
 BUSY_MS: Final = 5
-"""The longest time without letting other tasks of the process run."""
+"""The longest time of work without letting other tasks of the process run."""
+LINGER_S: Final = 0.002
+"""After work, more is waited for in the kernel for this long: a Trio task costs more to put to sleep
+and to wake than a small request costs in all, and the other tasks here can wait."""
 SLOW_WRITE_MS: Final = 2
 """A disk that takes longer than this on average is waited for in the thread."""
 WRITES_BEFORE_ANOTHER_LOOK: Final = 200
 """So many writes in the thread, then one in the loop to see whether the disk is quick again."""
+GARBAGE_OBJECTS: Final = 50_000
+"""New objects before the collector looks at the young ones: little here is cyclic."""
 AWAY_MS: Final = 150
 """A gap between two rounds that only a stopped process (or machine) makes."""
 
@@ -62,14 +68,18 @@ class ReplicaLoop:
     async def run(self, started: Callable[[], None]) -> None:
         """Run until `stopping`; `started` is called once, when the first round is done."""
         self._last_round_ms = clock_ms()
-        self.round()
+        self.round(0.0)
         started()
+        # What lives now lives to the end: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
         async with trio.open_nursery() as nursery:
             self._scope = nursery.cancel_scope
             nursery.start_soon(self._keep_ticking)
             breath_ms = clock_ms()
             while not self.stopping:
-                if self.round():
+                if self.round(0.0) or self.round(LINGER_S):
                     if self._last_round_ms - breath_ms > BUSY_MS:
                         await trio.lowlevel.checkpoint()
                         breath_ms = clock_ms()
@@ -82,17 +92,22 @@ class ReplicaLoop:
         """Make rounds happen when nothing else does."""
         while True:
             await trio.sleep(self._tick_ms / 1000)
-            self.round()
+            self.round(0.0)
 
-    def round(self) -> bool:
-        """Handle what is ready and all that follows; whether there may be more at once."""
+    def round(self, linger_s: float) -> bool:
+        """Handle what is ready, or gets ready soon, and all that follows.
+
+        Returns whether there may be more at once.
+        """
+        ready = self._hub.wait(linger_s)
         now_ms = clock_ms()
         if now_ms - self._last_round_ms > AWAY_MS:
             self._was_away = True
         self._last_round_ms = now_ms
         replica = self.replica
         replica.wake(now_ms)
-        busy = self._hub.poll()
+        busy = bool(ready)
+        self._hub.serve(ready)
         if now_ms >= self._next_tick_ms and not (busy and self._was_away):
             # After a pause, what has been waiting is read first: it may be what was missed.
             self._next_tick_ms = now_ms + self._tick_ms
