@@ -111,6 +111,8 @@ class Replica:
         self._leading_to: tuple[int, int] = (0, 0)
         self._reported_ms = 0
         self._forwarded_ms = 0
+        self._awaited = 0
+        """The oldest write that was not applied at the last look."""
         self._receivers: dict[type, Callable[[int, Any], None]] = {
             Forward: self._forwarded,
             Report: self._reported,
@@ -145,6 +147,7 @@ class Replica:
         if before is not None:
             before.transport.close()
             self.node.disconnected(link.peer)
+            self.transfers.peer_lost(link.peer)
         self.sessions.link_renewed(link.peer)
         self.node.connected(link.peer, link.birth)
         if link.peer == self.node.leader:
@@ -265,6 +268,7 @@ class Replica:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
         self.clients.close_all()
         self.clients.machine = self.outside.install()
+        self.clients.origin.forget(*self.machine.origin(self.id))
         self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         self.configuration = snapshot.configuration.encode()
         self.sessions.installed(snapshot.index)
@@ -289,10 +293,16 @@ class Replica:
 
     def _send_lost_again(self) -> None:
         """A message may be lost without a sign: after a while send again what is unanswered."""
-        if not self.clients.origin.pending and not self.clients.barriers.outstanding:
+        origin, barriers = self.clients.origin, self.clients.barriers
+        since_ms = self.now_ms - 2 * self.setup.election_ms
+        if not origin.pending or origin.first_pending != self._awaited:
+            self._awaited = origin.first_pending
             self._forwarded_ms = self.now_ms
-        elif self.now_ms - self._forwarded_ms > 2 * self.setup.election_ms:
-            self._send_all_again()
+        elif self._forwarded_ms < since_ms:
+            origin.send_again()
+            self._forwarded_ms = self.now_ms
+        if barriers.outstanding and barriers.sent_ms < since_ms:
+            barriers.ask_again()
 
     # --------------------------------------------------------------------------------- writes
 
@@ -358,7 +368,8 @@ class Replica:
             self.links.send(leader, encode(BarrierRequest(token)))
 
     def _barrier_asked(self, peer: int, message: BarrierRequest) -> None:
-        if self._leading_to[0] == self.id:
+        # A message just before this one may have ended the term; who leads now is asked again.
+        if self.node.established and self.node.leader == self.id:
             self.node.barrier(_barrier_token(peer, message.token))
 
     def _barrier_confirmed(self, token: int, index: int) -> None:
