@@ -77,6 +77,7 @@ class Server:
             self._watches,
             (2 * config.tick_ms, 20 * config.tick_ms),
         )
+        self.clients.clock = clock_ms
         self.node = self._node()
         self.links = Links(
             config.id, storage.log.birth, self._ensemble, self._member_ids, self.warn

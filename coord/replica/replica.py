@@ -111,8 +111,9 @@ class Replica:
         self._leading_to: tuple[int, int] = (0, 0)
         self._reported_ms = 0
         self._forward_now = False
-        self._oldest: tuple[int, int] = (0, 0)
-        """Number of the oldest write without an answer, and since when it is that."""
+        self._forwarded_ms = 0
+        self._awaited = 0
+        """The oldest write that was not applied at the last look."""
         self._receivers: dict[type, Callable[[int, Any], None]] = {
             Forward: self._forwarded,
             Report: self._reported,
@@ -147,6 +148,7 @@ class Replica:
         if before is not None:
             before.transport.close()
             self.node.disconnected(link.peer)
+            self.transfers.peer_lost(link.peer)
         self.sessions.link_renewed(link.peer)
         self.node.connected(link.peer, link.birth)
         if link.peer == self.node.leader:
@@ -268,6 +270,7 @@ class Replica:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
         self.clients.close_all()
         self.clients.machine = self.outside.install()
+        self.clients.origin.forget(*self.machine.origin(self.id))
         self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         self.configuration = snapshot.configuration.encode()
         self.sessions.installed(snapshot.index)
@@ -289,16 +292,21 @@ class Replica:
         self.clients.origin.send_again()
         self.clients.barriers.ask_again()
         self._forward_now = True
-        self._oldest = (self.clients.origin.first_pending, self.now_ms)
+        self._forwarded_ms = self.now_ms
 
     def _send_lost_again(self) -> None:
         """A message may be lost without a sign: after a while send again what is unanswered."""
         origin, barriers = self.clients.origin, self.clients.barriers
-        first, since_ms = self._oldest
-        if first != origin.first_pending or not (origin.pending or barriers.outstanding):
-            self._oldest = (origin.first_pending, self.now_ms)
-        elif self.now_ms - since_ms > 2 * self.setup.election_ms:
-            self._send_all_again()
+        since_ms = self.now_ms - 2 * self.setup.election_ms
+        if not origin.pending or origin.first_pending != self._awaited:
+            self._awaited = origin.first_pending
+            self._forwarded_ms = self.now_ms
+        elif self._forwarded_ms < since_ms:
+            origin.send_again()
+            self._forward_now = True
+            self._forwarded_ms = self.now_ms
+        if barriers.outstanding and barriers.sent_ms < since_ms:
+            barriers.ask_again()
 
     # --------------------------------------------------------------------------------- writes
 
@@ -376,7 +384,8 @@ class Replica:
             self.links.send(leader, encode(BarrierRequest(token)))
 
     def _barrier_asked(self, peer: int, message: BarrierRequest) -> None:
-        if self._leading_to[0] == self.id:
+        # A message just before this one may have ended the term; who leads now is asked again.
+        if self.node.established and self.node.leader == self.id:
             self.node.barrier(_barrier_token(peer, message.token))
 
     def _barrier_confirmed(self, token: int, index: int) -> None:

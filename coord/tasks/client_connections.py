@@ -60,6 +60,9 @@ class ClientSocket:
         if connection.closed:
             return
         connection.dirty = False
+        if connection.cut:
+            self._close()
+            return
         if connection.outbox:
             self._outgoing.put(b"".join(connection.outbox))
             connection.outbox.clear()
