@@ -16,11 +16,9 @@ Rules:
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import attrs
-
-from coord.consensus.effects import Effects, InstalledSnapshot, Persist, SendSnapshot
+from coord.consensus.effects import Effects, InstalledSnapshot, SendSnapshot
 from coord.consensus.log import Entry, EntryKind, Point, point_of
 from coord.consensus.node import Node
 from coord.operations.batch import count_in
@@ -38,49 +36,12 @@ from coord.replica.messages import (
     decode,
     encode,
 )
+from coord.replica.outside import Outside, Setup
 from coord.replica.sessions import Sessions
 from coord.replica.transfers import TRANSFER_MESSAGES, Transfers
 
 IN_FLIGHT_MAX: Final = 1
 """Entries proposed and not committed: while one is on its way the next one gathers."""
-
-
-@attrs.frozen
-class Setup:
-    """What a replica begins with: its clocks, all in ms, and where its state stands."""
-
-    tick_ms: int
-    """Unit of session timeouts; half of it is the lease L."""
-    heartbeat_ms: int
-    """Between reports."""
-    election_ms: int
-    """Silence after which elections begin; also when a lost message is sent again."""
-    applied: Point
-    """The entry after which the recovered state is."""
-    configuration: bytes
-    """The configuration in force there, encoded; b"" for none."""
-
-
-class Outside(Protocol):
-    """What the driver does for a replica."""
-
-    def persist(self, persists: tuple[Persist, ...]) -> None:
-        """Make these durable in order; answer with `Replica.stored`."""
-
-    def install(self) -> StateMachine:
-        """Open the tree that the log names now, in place of the present one."""
-
-    def configured(self) -> None:
-        """A configuration entry was applied."""
-
-    def applied(self, index: int, size: int) -> None:
-        """An entry of this many bytes was applied."""
-
-    def wall_ms(self) -> int:
-        """Milliseconds since 1970."""
-
-    def warn(self, line: str) -> None:
-        """One line for the operator."""
 
 
 class Replica:

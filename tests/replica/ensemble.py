@@ -14,7 +14,8 @@ from coord.replica.clients import Clients
 from coord.replica.leases import Lease
 from coord.replica.links import Link, Links
 from coord.replica.origin import Origin
-from coord.replica.replica import Replica, Setup
+from coord.replica.outside import Setup
+from coord.replica.replica import Replica
 from coord.replica.transfers import Transfers
 from coord.state.dict_store import DictStore
 from coord.state.settings import FORMAT_LEVEL, Settings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coord.state.paths import child_of, ancestors, is_name, is_path, parent_of
+from coord.state.paths import ancestors, child_of, is_name, is_path, parent_of
 
 LEGAL = [
     "/",
