@@ -63,11 +63,9 @@ class ClientSocket:
         if connection.cut:
             self._close()
             return
-        if connection.outbox:
-            self._outgoing.put(b"".join(connection.outbox))
-            connection.outbox.clear()
+        parts, connection.outbox = connection.outbox, []
         try:
-            empty = self._outgoing.send()
+            empty = self._outgoing.send_all(parts)
         except OSError:
             self._close()
             return

@@ -39,6 +39,14 @@ class Outgoing:
         self._parts.append(data)
         self.unsent_bytes += len(data)
 
+    def send_all(self, parts: list[bytes]) -> bool:
+        """Add bytes at the end and `send`."""
+        if self._parts:
+            self._parts += parts
+        else:
+            self._parts = parts
+        return self.send()
+
     def send(self) -> bool:
         """Give the socket what it takes; whether everything is gone. Raises OSError."""
         if not self._parts:
@@ -48,6 +56,7 @@ class Outgoing:
             sent = self._socket.send(data)
         except BlockingIOError:
             sent = 0
-        self.unsent_bytes = len(data) - sent
-        self._parts = [data[sent:]] if self.unsent_bytes else []
-        return not self._parts
+        left = len(data) - sent
+        self.unsent_bytes = left
+        self._parts = [data[sent:]] if left else []
+        return not left
