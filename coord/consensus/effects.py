@@ -87,7 +87,17 @@ class Effects:
     """Names of received snapshots that are not needed."""
 
     def __bool__(self) -> bool:
-        return self != NOTHING
+        return bool(
+            self.send
+            or self.persist
+            or self.apply
+            or self.send_when_stored
+            or self.confirmed
+            or self.failed
+            or self.install
+            or self.snapshots
+            or self.discard
+        )
 
 
 NOTHING = Effects()

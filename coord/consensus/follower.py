@@ -15,7 +15,7 @@ F5. A follower says no to a pre-vote while it hears a leader, and stands only af
 
 from coord.consensus.effects import InstalledSnapshot
 from coord.consensus.epochs import owner_of
-from coord.consensus.gathering import Gathering
+from coord.consensus.gathering import Gathering, whole_run
 from coord.consensus.invariants import require
 from coord.consensus.log import Entry
 from coord.consensus.messages import (
@@ -51,7 +51,7 @@ class Follower(Role):
         self.epoch = core.journal.promised
         self.deadline_ms = core.now_ms + wait_ms
         self._leader: int | None = None
-        self._heard_ms = core.now_ms
+        self._heard_ms = core.now_ms - core.settings.election_ms
         self._patience_ms = core.draw_patience_ms()
         self._poll: Poll | None = None
         self._retry_ms = core.settings.heartbeat_ms
@@ -68,12 +68,12 @@ class Follower(Role):
     @property
     def is_established(self) -> bool:
         """The leader has committed its initial history, and it is ours."""
-        adopted = self._is_adopted and self._leader is not None
-        return adopted and self._leader_commit >= self._initial >= 0
+        is_followed = self._is_adopted and self.hears_leader
+        return is_followed and self._leader_commit >= self._initial >= 0
 
     @property
     def hears_leader(self) -> bool:
-        """The leader was heard within the time of an election."""
+        """The leader was heard, and said that it can commit, within the time of an election."""
         silence_ms = self._core.now_ms - self._heard_ms
         return self._leader is not None and silence_ms < self._core.settings.election_ms
 
@@ -89,7 +89,7 @@ class Follower(Role):
             case Propose():
                 self._take_proposal(sender, message)
             case Commit():
-                self._hear(sender)
+                self._leader = sender
                 self._learn_commit(message.index)
             case Heartbeat():
                 self._answer_heartbeat(sender, message)
@@ -111,7 +111,7 @@ class Follower(Role):
             self._core.outbox.send_when_durable(candidate, self._promise(answered_round=0))
 
     def _take_proposal(self, sender: int, message: Propose) -> None:
-        self._hear(sender)
+        self._leader = sender
         self._initial = message.initial
         if self._journal.unstored_bytes > 2 * self._core.settings.limits.window:
             return  # a slow disk: the leader will send it again
@@ -124,14 +124,14 @@ class Follower(Role):
 
     def _append(self, message: Propose) -> None:
         journal = self._journal
-        if message.before.index > journal.last.index:
+        last, before = journal.last, message.before
+        if before.index > last.index:
             return
-        if message.before.index >= journal.base.index:
-            require(journal.holds(message.before), "F1: logs of one epoch are prefixes of one")
-        onward = Gathering(Mark(journal.last.index, journal.last.chain))
-        onward.offer(message.before, message.entries)
-        if onward.entries:
-            journal.append(onward.entries)
+        if before.index >= journal.base.index:
+            require(journal.holds(before), "F1: logs of one epoch are prefixes of one")
+        entries = message.entries[last.index - before.index :]
+        if entries:
+            journal.append(whole_run(Mark(last.index, last.chain), entries))
 
     def _gather(self, message: Propose) -> None:
         gathering = self._gathering
@@ -152,8 +152,12 @@ class Follower(Role):
             self._journal.commit(self._leader_commit)
 
     def _answer_heartbeat(self, sender: int, message: Heartbeat) -> None:
-        self._hear(sender)
+        self._leader = sender
         self._initial = message.initial
+        if message.is_quorate:
+            self._heard_ms = self._core.now_ms
+            self.deadline_ms = self._heard_ms + self._patience_ms
+            self._poll = None
         self._learn_commit(message.commit_index)
         reply = Alive(
             epoch=self.epoch,
@@ -210,7 +214,7 @@ class Follower(Role):
         if self._core.now_ms < self.deadline_ms:
             return None
         self._leader = None
-        return self._canvass(succeeds=0)
+        return self._canvass(succeeds=0 if self._poll is None else self._poll.message.succeeds)
 
     def forgive_pause(self) -> None:
         """Read the inbox before judging the leader."""
@@ -232,19 +236,20 @@ class Follower(Role):
         return None
 
     def take_snapshot(self, snapshot: InstalledSnapshot) -> bool:
-        """Use a received snapshot, unless the log has come that far without it."""
+        """Use a received snapshot, unless the log goes that far without it."""
         journal = self._journal
-        if snapshot.index <= journal.commit_index or journal.holds(
-            Mark(snapshot.index, snapshot.chain)
-        ):
+        if snapshot.index <= journal.commit_index:
             return False
-        journal.install(snapshot)
+        is_needed = not journal.holds(Mark(snapshot.index, snapshot.chain))
+        if is_needed:
+            journal.install(snapshot)
+        journal.commit(snapshot.index)
         self._gathering = None
         self._owes_ack = True
         if not self._is_adopted and self._leader is not None:
             promise = self._promise(answered_round=0)
             self._core.outbox.send_when_durable(self._leader, promise)
-        return True
+        return is_needed
 
     def flush(self) -> None:
         """Acknowledge what this batch of input brought, once it is durable (F3)."""
@@ -260,12 +265,6 @@ class Follower(Role):
             self._core.outbox.send_when_durable(self._leader, ack)
         else:
             self._core.outbox.send(self._leader, Ack(self.epoch, birth, -1, gathered))
-
-    def _hear(self, leader: int) -> None:
-        self._leader = leader
-        self._heard_ms = self._core.now_ms
-        self.deadline_ms = self._heard_ms + self._patience_ms
-        self._poll = None
 
     def _canvass(self, succeeds: int) -> Change | None:
         """Hold a pre-vote; a new one replaces the last, whose replies may be out of date."""

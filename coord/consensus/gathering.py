@@ -24,14 +24,10 @@ class Gathering:
         """Take the entries that follow what is here; leave it as it is when they do not."""
         if before.index > self.tip.index:
             return
-        chain = self.tip.chain
-        for entry in entries[self.tip.index - before.index :]:
-            if entry.index != self.tip.index + 1 or not follows(chain, entry):
-                return
-            chain = entry.chain
+        for entry in whole_run(self.tip, entries[self.tip.index - before.index :]):
             self.entries.append(entry)
             self.size += len(entry.payload) + ENTRY_OVERHEAD
-            self.tip = Mark(entry.index, chain)
+            self.tip = Mark(entry.index, entry.chain)
 
     def take_until(self, index: int) -> list[Entry]:
         """Hand over the first entries, up to an index."""
@@ -44,3 +40,14 @@ class Gathering:
         taken = self.entries[:count]
         del self.entries[:count]
         return taken
+
+
+def whole_run(after: Mark, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the entries, up to the first that is damaged or does not follow the one before."""
+    index, chain = after.index, after.chain
+    for count, entry in enumerate(entries):
+        index += 1
+        if entry.index != index or not follows(chain, entry):
+            return entries[:count]
+        chain = entry.chain
+    return entries

@@ -8,8 +8,10 @@ L2. It is established once a replication quorum has stored the initial history t
     epoch; before that nothing is committed, proposed or confirmed.
 L3. An entry is committed when a replication quorum has stored it in this epoch, and all before it.
     The leader's own disk counts after its own write only, and need not be in the quorum.
-L4. It leads as long as it hears a replication quorum. That no election quorum is left is no reason
-    to stop: nobody could take over.
+L4. It serves as long as it hears a replication quorum. Without one it stops, and says so in its
+    heartbeats, so that others stop waiting for it; but it keeps its epoch, and goes on when it
+    hears a replication quorum again before another was elected. That no election quorum is left
+    is no reason to stop: nobody could take over.
 L5. A member that promised a later epoch can never follow this one. The leader then seeks an epoch
     of its own above it, if a pre-vote shows that it would be elected.
 L6. A read is confirmed by answers, to a heartbeat sent after it, of a set that meets every
@@ -40,7 +42,7 @@ from coord.consensus.poll import Poll
 from coord.consensus.progress import Flow, PeerStatus, Progress
 from coord.consensus.reads import Barriers
 from coord.consensus.replication import Replication
-from coord.consensus.role import Change, Core, Follow, Lead, Role, RoleName, Stand
+from coord.consensus.role import Change, Core, Lead, Role, RoleName, Stand
 
 ENSEMBLE_MAX = (1 << 62) - 1
 """Ensemble numbers are drawn from 1 to this."""
@@ -57,6 +59,7 @@ class Leader(Role):
         self.epoch = core.journal.promised
         self.is_resigning = False
         self._is_established = False
+        self._is_quorate = True
         self._begin_history(lead)
         self._initial = self._journal.last.index
         self._replication = Replication(core, self.epoch, self._initial)
@@ -116,13 +119,13 @@ class Leader(Role):
 
     @property
     def is_established(self) -> bool:
-        """The initial history is committed (L2)."""
-        return self._is_established
+        """The initial history is committed (L2), and a replication quorum is in contact (L4)."""
+        return self._is_established and self._is_quorate
 
     @property
     def hears_leader(self) -> bool:
-        """It is one, as long as it keeps leading."""
-        return True
+        """It is one, as long as it can commit."""
+        return self._is_quorate
 
     @property
     def contact_ms(self) -> int:
@@ -133,7 +136,7 @@ class Leader(Role):
     @property
     def accepts(self) -> bool:
         """Proposals are welcome."""
-        return self._is_established and not self.is_resigning
+        return self.is_established and not self.is_resigning
 
     @property
     def peers(self) -> tuple[PeerStatus, ...]:
@@ -157,7 +160,7 @@ class Leader(Role):
 
     def propose(self, payload: bytes) -> int:
         """Append a batch of operations and return its index."""
-        require(self._is_established, "L2: nothing is proposed before the leader is established")
+        require(self.is_established, "L2: nothing is proposed before the leader is established")
         entry = self._journal.append_new(EntryKind.OPERATIONS, payload)
         size = len(payload) + ENTRY_OVERHEAD
         self._uncommitted.append((entry.index, size))
@@ -166,14 +169,15 @@ class Leader(Role):
 
     def barrier(self, token: int) -> None:
         """Confirm a read (L6)."""
-        require(self._is_established, "L2: no read is confirmed before the leader is established")
+        require(self.is_established, "L2: no read is confirmed before the leader is established")
         self._barriers.add(token, self._journal.commit_index)
 
     def resign(self) -> None:
-        """Propose nothing more, and tell the most caught-up voter to stand."""
-        self.is_resigning = True
-        self._resign_ms = self._core.now_ms
-        self._catch_up_ms = self._core.now_ms + self._core.settings.election_ms
+        """Propose nothing more, and tell the most caught-up voter to stand; give up in the end."""
+        if self._core.membership.other_voters and not self.is_resigning:
+            self.is_resigning = True
+            self._resign_ms = self._core.now_ms
+            self._catch_up_ms = self._core.now_ms + self._core.settings.election_ms
 
     # Messages
 
@@ -265,15 +269,13 @@ class Leader(Role):
     # Time and connections
 
     def tick(self) -> Change | None:
-        """Send heartbeats while a replication quorum hears them (L4)."""
+        """Send heartbeats; see whether a replication quorum answers them (L4)."""
         core = self._core
         if core.now_ms < self.deadline_ms:
             return None
-        since_ms = core.now_ms - core.settings.election_ms
-        in_contact = {core.settings.id}
-        in_contact.update(peer for peer, at in self._contact_ms.items() if at > since_ms)
-        if self._lenient_ms <= since_ms and not checks.keeps_leading(core.membership, in_contact):
-            return Follow(wait_ms=core.draw_patience_ms())
+        self._judge_contact()
+        if self.is_resigning and core.now_ms >= self._catch_up_ms + core.settings.election_ms:
+            self.is_resigning = False
         if not self.is_resigning and any(p.is_fenced for p in self._progress.values()):
             self._renew()
         self._heartbeat()
@@ -281,7 +283,8 @@ class Leader(Role):
 
     def forgive_pause(self) -> None:
         """Read the inbox before judging who is in contact."""
-        self._lenient_ms = self._core.now_ms
+        if self._is_quorate:
+            self._lenient_ms = self._core.now_ms
 
     def connected(self, peer: int, birth: int) -> None:
         """Ask a member what it has."""
@@ -303,6 +306,16 @@ class Leader(Role):
     def leave(self) -> None:
         """Fail the reads that wait."""
         self._core.outbox.failed.extend(self._barriers.fail())
+
+    def _judge_contact(self) -> None:
+        core = self._core
+        since_ms = core.now_ms - core.settings.election_ms
+        in_contact = {core.settings.id}
+        in_contact.update(peer for peer, at in self._contact_ms.items() if at > since_ms)
+        is_lenient = self._lenient_ms > since_ms
+        self._is_quorate = is_lenient or checks.keeps_leading(core.membership, in_contact)
+        if not self._is_quorate:
+            core.outbox.failed.extend(self._barriers.fail())
 
     def _renew(self) -> None:
         for progress in self._progress.values():
@@ -327,6 +340,7 @@ class Leader(Role):
             sent_ms=self._core.now_ms,
             initial=self._initial,
             commit_index=self._journal.commit_index,
+            is_quorate=self._is_quorate,
         )
 
     # Sending
@@ -335,9 +349,10 @@ class Leader(Role):
         """Send what is new to whoever has room, tell of commits, confirm reads, hand over."""
         if self._barriers.needs_round:
             self._heartbeat()
-        answered = {**self._answered, self._core.settings.id: self._round}
-        reached = checks.read_confirmation_reaches(self._core.membership, answered)
-        self._core.outbox.confirmed.extend(self._barriers.confirm(reached))
+        if self._barriers.is_waiting:
+            answered = {**self._answered, self._core.settings.id: self._round}
+            reached = checks.read_confirmation_reaches(self._core.membership, answered)
+            self._core.outbox.confirmed.extend(self._barriers.confirm(reached))
         self._replication.send()
         if self.is_resigning and self._core.now_ms >= self._resign_ms:
             self._hand_over()

@@ -202,6 +202,8 @@ class Heartbeat:
     """Last index of the leader's initial history."""
     commit_index: jute.Long
     """Entries up to here are committed."""
+    is_quorate: jute.Bool
+    """A replication quorum answers the leader; without one, nobody should wait for it."""
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from coord.consensus import checks
 from coord.consensus.candidate import Candidate
 from coord.consensus.configuration import Configuration
-from coord.consensus.effects import Effects, InstalledSnapshot
+from coord.consensus.effects import NOTHING, Effects, InstalledSnapshot
 from coord.consensus.epochs import epoch_above
 from coord.consensus.follower import Follower
 from coord.consensus.invariants import require
@@ -141,6 +141,11 @@ class Node:
         return isinstance(role, Leader) and role.accepts and role.has_room
 
     @property
+    def is_resigning(self) -> bool:
+        """A hand-over was asked for and has neither succeeded nor been given up."""
+        return isinstance(self._role, Leader) and self._role.is_resigning
+
+    @property
     def deadline_ms(self) -> int:
         """When to call `tick`, if nothing else happens before."""
         return self._role.deadline_ms
@@ -196,7 +201,7 @@ class Node:
         self._role.barrier(token)
 
     def resign(self) -> None:
-        """Hand the leadership over to the most caught-up voter; does nothing elsewhere."""
+        """Hand the leadership over to the most caught-up voter, if this replica has it."""
         if isinstance(self._role, Leader):
             self._role.resign()
 
@@ -223,6 +228,9 @@ class Node:
         self._role.flush()
         journal, outbox = self._journal, self._outbox
         persist = journal.collect()
+        apply = self._take_committed()
+        if persist is None and not apply and self._install is None and outbox.is_empty:
+            return NOTHING
         sends = outbox.sends
         durable_sends: list[tuple[int, int, Message]] = []
         for peer, message in outbox.durable_sends:
@@ -235,7 +243,7 @@ class Node:
             send=tuple(sends),
             send_when_stored=tuple(durable_sends),
             install=self._install,
-            apply=self._take_committed(),
+            apply=apply,
             confirmed=tuple(outbox.confirmed),
             failed=tuple(outbox.failed),
             snapshots=tuple(outbox.snapshots),

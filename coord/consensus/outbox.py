@@ -15,6 +15,18 @@ class Outbox:
         self.failed: list[int] = []
         self.discard: list[str] = []
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is to be done."""
+        return not (
+            self.sends
+            or self.durable_sends
+            or self.confirmed
+            or self.failed
+            or self.snapshots
+            or self.discard
+        )
+
     def clear(self) -> None:
         """Begin the next batch."""
         self.sends = []

@@ -21,6 +21,11 @@ class Barriers:
         self._waiting.append((token, commit_index))
 
     @property
+    def is_waiting(self) -> bool:
+        """Some barrier is not confirmed yet."""
+        return bool(self._asked or self._waiting)
+
+    @property
     def needs_round(self) -> bool:
         """A heartbeat should be sent at once: some wait, and none is under way for others."""
         return bool(self._waiting) and not self._asked

@@ -1,11 +1,10 @@
 """One seed, one run: a random ensemble in a random bad world, then a good one, and progress."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from coord.consensus.configuration import MemberRole
-from tests.consensus.checkers import require
-from tests.consensus.cluster import Cluster, Faults
+from tests.consensus.cluster import Cluster
+from tests.consensus.world import Faults
 
 SYSTEMS: tuple[tuple[int, str], ...] = (
     (1, "majority"),
@@ -36,33 +35,49 @@ def draw_faults(rng: random.Random, count: int) -> Faults:
         straggler=rng.choice((0.0, 0.0, 0.02, 0.1)),
         disk_ms=rng.choice((0.5, 2.0, 6.0)),
         slow_disks=rng.choice((frozenset(), slow)),
-        crash_in_effects=rng.choice((0.0, 0.0005, 0.003)),
+        crash_in_effects=rng.choice((0.0, 0.0005, 0.003, 0.01)),
         says_connections=rng.choice((0.0, 0.5, 1.0)),
         transfer_failure=rng.choice((0.0, 0.3)),
     )
 
 
-class Chaos:
-    """Random events on a cluster until they are called off."""
+class Run:
+    """The run of a seed: an ensemble, its world, and random events until they are called off."""
 
-    def __init__(self, cluster: Cluster, rng: random.Random) -> None:
-        self.cluster = cluster
-        self.random = rng
+    def __init__(self, seed: int, systems: Sequence[tuple[int, str]] = SYSTEMS) -> None:
+        rng = self.random = random.Random(seed)
+        count, quorums = rng.choice(systems)
+        observers = [count + 1] if rng.random() < 0.15 else []
+        self.cluster = cluster = Cluster(
+            count + len(observers),
+            quorums,
+            seed=rng.randrange(1 << 60),
+            faults=draw_faults(rng, count),
+            observers=observers,
+        )
         self.is_on = True
-        voters = [m.id for m in cluster.members if m.role == MemberRole.VOTER]
-        system = cluster.system
-        sizes = max(system.election, system.replication)
-        self.wipes_left = rng.choice((0, len(voters) - sizes))
-        self._every(rng.choice((3.0, 10.0)), self._work)
+        sizes = max(cluster.system.election, cluster.system.replication)
+        self.wipes_left = rng.choice((0, count - sizes))
+        self._every(rng.choice((3.0, 10.0, 80.0)), self._work)
         self._every(rng.choice((80.0, 200.0, 600.0)), self._crash)
         self._every(rng.choice((60.0, 150.0)), self._restart)
         self._every(rng.choice((150.0, 400.0)), self._cut)
         self._every(rng.choice((200.0, 500.0)), cluster.heal)
         self._every(300.0, self._pause)
         self._every(rng.choice((50.0, 200.0)), self._flush)
+        self._every(rng.choice((100.0, 400.0)), self._bounce)
         self._every(800.0, self._wipe)
         self._every(500.0, self._resign)
         self._every(100.0, self._flap)
+        self._every(rng.choice((100.0, 500.0)), self._mutiny)
+
+    def to_the_end(self, duration_ms: float = 4000.0) -> int:
+        """Run, and return how many entries were applied; raise where a rule breaks."""
+        self.cluster.start()
+        self.cluster.run(duration_ms)
+        self.is_on = False
+        self.cluster.demand_progress()
+        return len(self.cluster.checkers.applied)
 
     def _every(self, mean_ms: float, action: Callable[[], None]) -> None:
         def again() -> None:
@@ -96,22 +111,29 @@ class Chaos:
         if down:
             self.cluster.start(self.random.choice(down))
 
+    def _bounce(self) -> None:
+        leader = self.cluster.leader
+        to_leader = self.random.random() < 0.3 and leader is not None
+        self.cluster.restart(leader if to_leader and leader else self._any())
+
     def _cut(self) -> None:
         numbers = sorted(self.cluster.replicas)
-        match self.random.randrange(3):
+        match self.random.randrange(4):
             case 0:
-                self.cluster.isolate(self._any())
+                self.cluster.isolate(self.cluster.leader or self._any())
             case 1:
+                self.cluster.isolate(self._any())
+            case 2:
                 self.cluster.isolate(*(n for n in numbers if self.random.random() < 0.5))
             case _:
                 pairs = [(a, b) for a in numbers for b in numbers if a != b]
                 self.cluster.partition(p for p in pairs if self.random.random() < 0.25)
 
     def _pause(self) -> None:
-        self.cluster.pause(self._any(), self.random.choice((5.0, 50.0, 250.0)))
+        self.cluster.replicas[self._any()].pause(self.random.choice((5.0, 50.0, 250.0)))
 
     def _flush(self) -> None:
-        self.cluster.flush(self._any(), keep=self.random.choice((0, 3, 20)))
+        self.cluster.replicas[self._any()].flush(keep=self.random.choice((0, 3, 20)))
 
     def _wipe(self) -> None:
         if self.wipes_left > 0 and self.cluster.checkers.applied and self.random.random() < 0.5:
@@ -123,46 +145,15 @@ class Chaos:
         if leader is not None:
             self.cluster.resign(leader)
 
+    def _mutiny(self) -> None:
+        """Cut off a leader that lives, let the others notice, and mend it while they vote."""
+        leader = self.cluster.leader
+        if leader is None:
+            return
+        self.cluster.isolate(leader)
+        for number in self.cluster.replicas:
+            self.cluster.say_connection(number, leader, is_made=False)
+        self.cluster.at(self.random.uniform(2.0, 40.0), self.cluster.heal)
+
     def _flap(self) -> None:
         self.cluster.say_flap(self._any(), self._any())
-
-
-def build(seed: int) -> tuple[Cluster, Chaos]:
-    """Build the ensemble and the world of a seed."""
-    rng = random.Random(seed)
-    count, quorums = rng.choice(SYSTEMS)
-    observers = [count + 1] if rng.random() < 0.15 else []
-    cluster = Cluster(
-        count + len(observers),
-        quorums,
-        seed=rng.randrange(1 << 60),
-        faults=draw_faults(rng, count),
-        observers=observers,
-    )
-    return cluster, Chaos(cluster, rng)
-
-
-def run_seed(seed: int, keep: list[Cluster] | None = None, duration_ms: float = 4000.0) -> int:
-    """Run one seed and return how many entries were applied; raise where a rule breaks."""
-    cluster, chaos = build(seed)
-    if keep is not None:
-        keep.append(cluster)
-    cluster.start()
-    cluster.run(duration_ms)
-    chaos.is_on = False
-    demand_progress(cluster)
-    return len(cluster.checkers.applied)
-
-
-def demand_progress(cluster: Cluster) -> None:
-    """Heal everything; then somebody must lead, commit, and bring everybody level."""
-    cluster.faults = Faults()
-    cluster.heal()
-    cluster.start()
-    for _ in range(3):
-        cluster.commit(limit_ms=20_000.0)
-    cluster.run_until(cluster.is_level, 20_000.0)
-    applied = cluster.checkers.applied
-    for number in sorted(cluster.replicas):
-        node = cluster.node(number)
-        require(node.commit_index == len(applied), "everybody knows all that is committed")

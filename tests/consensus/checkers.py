@@ -55,7 +55,7 @@ class Checkers:
     def say(self, disk: Disk, message: Message) -> None:
         if isinstance(message, Promise):
             require(disk.hard.promised >= message.epoch, "6: a promise is durable")
-            require(disk.last_index >= message.last_index, "6: a promised history is durable")
+            require(disk.highest >= message.last_index, "6: a promised history is durable")
         if isinstance(message, Ack | Alive) and message.stored >= 0:
             require(disk.hard.current_epoch >= message.epoch, "6: an adopted epoch is durable")
             if disk.hard.current_epoch == message.epoch:

@@ -1,0 +1,173 @@
+"""Known bugs put back in: the ordinary checkers must find each on ordinary seeds."""
+
+from collections.abc import Callable
+
+import attrs
+import pytest
+
+from coord.consensus import checks
+from coord.consensus.effects import Effects, Persist
+from coord.consensus.invariants import BrokenInvariant
+from coord.consensus.journal import Journal
+from coord.consensus.leader import Leader
+from coord.consensus.membership import Membership
+from coord.consensus.messages import Ack, Promise
+from coord.consensus.node import Node
+from coord.consensus.progress import Progress
+from coord.quorums import Counting
+from tests.consensus.chaos import Run
+from tests.consensus.checkers import Checkers
+from tests.consensus.disk import Disk, Violation
+from tests.consensus.scenario import newest_history_wins, started
+
+SEEDS_MAX = 150
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def _counting(membership: Membership) -> Counting:
+    system = membership.system
+    assert isinstance(system, Counting)
+    return system
+
+
+def election_quorum_one_short(patch: pytest.MonkeyPatch) -> None:
+    def suffices(membership: Membership, replicas: set[int]) -> bool:
+        if membership.is_founding:
+            return replicas >= set(membership.voters)
+        return len(replicas & set(membership.voters)) >= _counting(membership).election - 1
+
+    patch.setattr(checks, "promise_suffices", suffices)
+    patch.setattr(checks, "pre_vote_suffices", suffices)
+
+
+def replication_quorum_one_short(patch: pytest.MonkeyPatch) -> None:
+    def reaches(membership: Membership, stored: dict[int, int]) -> int:
+        count = max(1, _counting(membership).replication - 1)
+        return sorted(stored.get(v, -1) for v in membership.voters)[-count]
+
+    patch.setattr(checks, "commit_reaches", reaches)
+    patch.setattr(
+        checks, "synchronisation_suffices", lambda m, stored, first: reaches(m, stored) >= first
+    )
+
+
+def promise_not_persisted(patch: pytest.MonkeyPatch) -> None:
+    kept = Disk.write
+
+    def write(disk: Disk, persist: Persist) -> None:
+        if persist.hard is not None:
+            forgetful = attrs.evolve(persist.hard, promised=persist.hard.current_epoch)
+            persist = attrs.evolve(persist, hard=forgetful)
+        kept(disk, persist)
+
+    patch.setattr(Disk, "write", write)
+
+
+def ack_before_the_sync(patch: pytest.MonkeyPatch) -> None:
+    kept = Node.take_effects
+
+    def take_effects(node: Node) -> Effects:
+        effects = kept(node)
+        late = effects.send_when_stored
+        early = tuple((peer, m) for _, peer, m in late if isinstance(m, Ack))
+        kept_back = tuple(item for item in late if not isinstance(item[2], Ack))
+        return attrs.evolve(effects, send=effects.send + early, send_when_stored=kept_back)
+
+    patch.setattr(Node, "take_effects", take_effects)
+
+
+def current_epoch_before_the_history(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Disk, "splits_transactions", True)
+
+
+def old_entries_committed_by_counting(patch: pytest.MonkeyPatch) -> None:
+    """The leader takes a promiser's old entries for acknowledgements in its own epoch."""
+    kept = Leader._take_promise
+
+    def take_promise(leader: Leader, progress: Progress, promise: Promise) -> None:
+        kept(leader, progress, promise)
+        if leader._core.membership.counts(progress.peer, promise.birth):
+            reached = max(leader._stored.get(progress.peer, -1), progress.next - 1)
+            leader._stored[progress.peer] = reached
+            leader._stored[leader._core.settings.id] = leader._journal.durable_index
+            leader._advance()
+
+    patch.setattr(Leader, "_take_promise", take_promise)
+    patch.setattr(checks, "synchronisation_suffices", lambda m, stored, first: True)
+
+
+def histories_compared_by_the_last_entry(patch: pytest.MonkeyPatch) -> None:
+
+    def rank(journal: Journal) -> tuple[int, int]:
+        return (journal.last.epoch, journal.last.index)
+
+    patch.setattr(Journal, "rank", property(rank))
+    patch.setattr(Journal, "append_new", _without_empty_entries(Journal.append_new))
+
+
+def _without_empty_entries(kept: Callable[..., object]) -> Callable[..., object]:
+    def append_new(journal: Journal, kind: int, payload: bytes) -> object:
+        return kept(journal, kind, payload) if payload else None
+
+    return append_new
+
+
+def trust_senders_and_disks(patch: pytest.MonkeyPatch) -> None:
+    """Leave it to the outcome: do not check what is durable when something is said or stored."""
+    patch.setattr(Checkers, "say", lambda checkers, disk, message: None)
+    patch.setattr(Disk, "checks_epoch", False)
+
+
+VARIANTS: tuple[Patch, ...] = (
+    election_quorum_one_short,
+    replication_quorum_one_short,
+    promise_not_persisted,
+    ack_before_the_sync,
+    current_epoch_before_the_history,
+    old_entries_committed_by_counting,
+)
+
+
+def first_violation(seeds: range) -> tuple[int, str] | None:
+    """Run seeds until the checkers find something; return the seed and what it was."""
+    for seed in seeds:
+        try:
+            Run(seed).to_the_end()
+        except Violation as violation:
+            if "no progress" not in str(violation):
+                return seed, str(violation)
+        except BrokenInvariant as violation:  # the nodes check themselves
+            return seed, str(violation)
+    return None
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+def test_a_known_bug_is_found(variant: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant(monkeypatch)
+    found = first_violation(range(SEEDS_MAX))
+    print(f"found by seed and rule: {found}")
+    assert found is not None
+
+
+@pytest.mark.parametrize("variant", [promise_not_persisted, current_epoch_before_the_history])
+def test_a_known_bug_is_found_by_what_it_does_to_the_log(
+    variant: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the checks that look at disks: only what replicas apply, and who leads, counts."""
+    variant(monkeypatch)
+    trust_senders_and_disks(monkeypatch)
+    found = first_violation(range(SEEDS_MAX))
+    print(f"found by seed and rule: {found}")
+    assert found is not None
+
+
+def test_histories_compared_by_the_last_entry_lose_an_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A first entry in every epoch makes this rule right by chance, so it is left out as well."""
+    histories_compared_by_the_last_entry(monkeypatch)
+    trust_senders_and_disks(monkeypatch)
+    with pytest.raises((Violation, BrokenInvariant)) as caught:
+        newest_history_wins(started(3))
+    assert "no progress" not in str(caught.value)
