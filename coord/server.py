@@ -24,7 +24,8 @@ from coord.replica.leases import Lease
 from coord.replica.links import ForeignEnsembleError, Link, Links
 from coord.replica.messages import PeerMessageError
 from coord.replica.origin import Origin
-from coord.replica.replica import Replica, Setup
+from coord.replica.outside import Setup
+from coord.replica.replica import Replica
 from coord.replica.sessions import StateDiffersError
 from coord.replica.survey import survey
 from coord.replica.transfers import Transfers
@@ -77,6 +78,7 @@ class Server:
             self._watches,
             (2 * config.tick_ms, 20 * config.tick_ms),
         )
+        self.clients.clock = clock_ms
         self.node = self._node()
         self.links = Links(
             config.id, storage.log.birth, self._ensemble, self._member_ids, self.warn

@@ -11,6 +11,7 @@ Rules (numbers are referred to in the code):
 4. No queue grows without bound: see the limits in `connections`, and PENDING_BYTES_MAX.
 """
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
@@ -71,6 +72,8 @@ class Clients:
         self.timeouts_ms = timeouts_ms
         """Least and greatest session timeout."""
         self.now_ms = 0
+        self.clock: Callable[[], int] = lambda: self.now_ms
+        """The time right now: `now_ms` may be from before a pause, a ping from after it."""
         self.connections: set[Connection] = set()
         self.attached: dict[int, Connection] = {}
         self.touched: set[int] = set()
@@ -80,7 +83,8 @@ class Clients:
         self.over: set[int] = set()
         """Sessions that ended, likewise."""
         self.paused: set[Connection] = set()
-        self.ahead: list[tuple[Connection, ConnectRequest]] = []
+        self.waiting: list[tuple[Connection, ConnectRequest]] = []
+        """Clients that are ahead of this replica, or came while it had no leader."""
         self.commands: list[tuple[Connection, str]] = []
         """Four-letter words to answer; filled here, emptied by the replica."""
         self.received_count = 0
@@ -112,7 +116,7 @@ class Clients:
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Bytes of a client have come."""
-        if connection.ending or connection.close_when_sent:
+        if connection.ending:
             return
         try:
             events = connection.protocol.receive(data)
@@ -122,6 +126,8 @@ class Clients:
         if connection.session_id:
             self.touched.add(connection.session_id)
         for event in events:
+            if connection.ending:
+                break
             if type(event) is bytes:
                 self._request(connection, event)
             elif isinstance(event, Command):
@@ -155,7 +161,7 @@ class Clients:
         if opcode in WRITES:
             self._write(connection, xid, opcode, frame)
         elif opcode == PING:
-            if self.lease.holds(self.now_ms):
+            if self.lease.holds(self.clock()):
                 connection.write(encode_reply(xid, self.machine.zxid, 0))
         elif opcode == AUTH:
             self._authenticate(connection, xid, frame)
@@ -182,7 +188,6 @@ class Clients:
         connection.sent_count += 1
         if code == UNIMPLEMENTED and kind_of(opcode) is Kind.REFUSED:
             connection.write(encode_reply(xid, -1, code))
-            connection.ending = True
             connection.finish()
             return
         connection.write(encode_reply(xid, self.machine.zxid, code))
@@ -225,7 +230,6 @@ class Clients:
         except ZooKeeperError as error:
             connection.write(encode_reply(xid, 0, error.code))
             if error.code != MARSHALLING_ERROR:
-                connection.ending = True
                 connection.finish()
             return
         connection.head = operation_head(
@@ -236,15 +240,19 @@ class Clients:
     # ------------------------------------------------------------------------------- sessions
 
     def _connect(self, connection: Connection, request: ConnectRequest) -> None:
-        if request.last_zxid_seen > self.machine.zxid:
-            self.ahead.append((connection, request))
-            return
-        self._attach(connection, request)
+        least_ms, greatest_ms = self.timeouts_ms
+        connection.timeout_ms = min(max(request.timeout_ms, least_ms), greatest_ms)
+        if self._may_attach(request):
+            self._attach(connection, request)
+        else:
+            self.waiting.append((connection, request))
+
+    def _may_attach(self, request: ConnectRequest) -> bool:
+        """Whether the attach can be asked for: without a leader they would only pile up."""
+        return request.last_zxid_seen <= self.machine.zxid and self.lease.holds(self.now_ms)
 
     def _attach(self, connection: Connection, request: ConnectRequest) -> None:
         """Ask for the session, new or resumed; the answer goes out when it is applied (rule 3)."""
-        least_ms, greatest_ms = self.timeouts_ms
-        connection.timeout_ms = min(max(request.timeout_ms, least_ms), greatest_ms)
         body = AttachRequest(request.session_id, request.password or b"", connection.timeout_ms)
         slot = Slot(connection, 0, ATTACH, self.now_ms, 0)
         connection.queue.append(slot)
@@ -254,7 +262,6 @@ class Clients:
     def _attached(self, connection: Connection, error: int, body: bytes) -> None:
         connection.queue.popleft()
         if error:
-            connection.ending = True
             connection.write(connection.protocol.refuse())
             connection.finish()
             return
@@ -265,7 +272,6 @@ class Clients:
         connection.head = operation_head(
             session.session_id, session.attachment, connection.caller.identities
         )
-        connection.lease_lost_ms = -1
         self.attached[session.session_id] = connection
         self.touched.add(session.session_id)
         response = ConnectResponse(
@@ -279,26 +285,23 @@ class Clients:
         self.received(connection, b"")
 
     def tick(self) -> None:
-        """Time has passed: clients that are ahead, and connections without a lease."""
-        waiting, self.ahead = self.ahead, []
+        """Time has passed: attach clients that had to wait, cut those that are overdue."""
+        waiting, self.waiting = self.waiting, []
         for connection, request in waiting:
-            if connection.closed:
+            if connection.ending or connection.closed:
                 continue
-            if request.last_zxid_seen <= self.machine.zxid:
+            if self._may_attach(request):
                 self._attach(connection, request)
-            elif self.now_ms - connection.opened_ms > AHEAD_WAIT_MS:
+            elif (
+                request.last_zxid_seen > self.machine.zxid
+                and self.now_ms - connection.opened_ms > AHEAD_WAIT_MS
+            ):
                 connection.abort()
             else:
-                self.ahead.append((connection, request))
-        held = self.lease.holds(self.now_ms)
+                self.waiting.append((connection, request))
+        has_lease = self.lease.holds(self.now_ms)
         for connection in list(self.connections):
-            if held:
-                connection.lease_lost_ms = -1
-            elif connection.lease_lost_ms < 0:
-                connection.lease_lost_ms = self.now_ms
-            elif connection.timeout_ms and (
-                self.now_ms - connection.lease_lost_ms > connection.timeout_ms * 2 // 3
-            ):
+            if connection.is_overdue(self.now_ms, has_lease=has_lease):
                 connection.abort()
 
     def close_all(self) -> None:
@@ -323,7 +326,6 @@ class Clients:
         self.over.add(session_id)
         connection = self.attached.pop(session_id, None)
         if connection is not None and not connection.ending:
-            connection.ending = True
             connection.abort()
 
     def moved(self, session_id: int, attachment: int) -> None:
@@ -332,7 +334,6 @@ class Clients:
         connection = self.attached.get(session_id)
         if connection is not None and connection.attachment != attachment:
             del self.attached[session_id]
-            connection.ending = True
             connection.abort()
 
     def settled(
@@ -352,7 +353,6 @@ class Clients:
             self._attached(connection, error, body)
             return
         if error == SESSION_MOVED:
-            connection.ending = True
             connection.abort()
             return
         slot.reply = encode_reply(slot.xid, zxid, error, body)

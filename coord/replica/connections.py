@@ -23,6 +23,11 @@ OUTBOX_PAUSE_BYTES: Final = 1 << 20
 OUTBOX_BYTES_MAX: Final = 32 << 20
 """A client that lets this much pile up is cut off: no event is ever dropped."""
 
+GREETING_MS: Final = 10_000
+"""A connection that has not asked for a session by then is cut, as in ZooKeeper."""
+FINISH_MS: Final = 10_000
+"""A client that does not take its last reply by then is cut without it."""
+
 
 class Transport(Protocol):
     """The driver's half of a connection."""
@@ -57,8 +62,10 @@ class Connection:
         "caller",
         "close_when_sent",
         "closed",
+        "cut",
         "dirty",
         "ending",
+        "finishing_ms",
         "head",
         "last_operation",
         "lease_lost_ms",
@@ -96,6 +103,11 @@ class Connection:
         self.ending = False
         """Its client has asked for the end of the session; what it sends after that is ignored."""
         self.close_when_sent = False
+        """Nothing is added to the outbox any more."""
+        self.cut = False
+        """Nothing of the outbox is sent any more."""
+        self.finishing_ms = -1
+        """Since when the last of it waits to be sent; -1: it does not."""
         self.closed = False
         self.session_id = 0
         """0: not attached yet."""
@@ -111,7 +123,9 @@ class Connection:
         self.last_operation = 0
 
     def write(self, data: bytes) -> None:
-        """Add bytes to what is to be sent."""
+        """Add bytes to what is to be sent, unless it is all over."""
+        if self.close_when_sent:
+            return
         self.outbox.append(data)
         self.outbox_bytes += len(data)
         if not self.dirty:
@@ -124,6 +138,7 @@ class Connection:
 
     def finish(self) -> None:
         """Close once everything in the outbox is sent."""
+        self.ending = True
         self.close_when_sent = True
         if not self.dirty:
             self.dirty = True
@@ -131,10 +146,26 @@ class Connection:
 
     def abort(self) -> None:
         """Close without sending what is left."""
+        self.cut = True
         self.outbox.clear()
         self.outbox_bytes = 0
         self.queue.clear()
         self.finish()
+
+    def is_overdue(self, now_ms: int, *, has_lease: bool) -> bool:
+        """Whether it must be cut now: nothing was heard, or taken, or may be promised, for long."""
+        if self.close_when_sent:
+            if self.finishing_ms < 0:
+                self.finishing_ms = now_ms
+            return now_ms - self.finishing_ms > FINISH_MS
+        if not self.timeout_ms:
+            return now_ms - self.opened_ms > GREETING_MS
+        if has_lease:
+            self.lease_lost_ms = -1
+            return False
+        if self.lease_lost_ms < 0:
+            self.lease_lost_ms = now_ms
+        return now_ms - self.lease_lost_ms > self.timeout_ms * 2 // 3
 
     @property
     def over_budget(self) -> bool:

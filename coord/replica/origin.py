@@ -54,6 +54,11 @@ class Origin:
         self._unsent = min(self._unsent, len(self.pending))
         return slot
 
+    def forget(self, start: int, last: int) -> None:
+        """A snapshot has replaced the state: what it holds of this start's writes is applied."""
+        while start == self.start and self.pending and self.first_pending <= last:
+            self.settle(self.first_pending)
+
     def send_again(self) -> None:
         """Everything that is not applied goes out once more (new leader, or a lost message)."""
         self._unsent = len(self.pending)

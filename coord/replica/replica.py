@@ -16,11 +16,9 @@ Rules:
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import attrs
-
-from coord.consensus.effects import Effects, InstalledSnapshot, Persist, SendSnapshot
+from coord.consensus.effects import Effects, InstalledSnapshot, SendSnapshot
 from coord.consensus.log import Entry, EntryKind, Point, point_of
 from coord.consensus.node import Node
 from coord.operations.batch import count_in
@@ -38,49 +36,12 @@ from coord.replica.messages import (
     decode,
     encode,
 )
+from coord.replica.outside import Outside, Setup
 from coord.replica.sessions import Sessions
 from coord.replica.transfers import TRANSFER_MESSAGES, Transfers
 
-IN_FLIGHT_MAX: Final = 2
+IN_FLIGHT_MAX: Final = 1
 """Entries proposed and not committed: while one is on its way the next one gathers."""
-
-
-@attrs.frozen
-class Setup:
-    """What a replica begins with: its clocks, all in ms, and where its state stands."""
-
-    tick_ms: int
-    """Unit of session timeouts; half of it is the lease L."""
-    heartbeat_ms: int
-    """Between reports."""
-    election_ms: int
-    """Silence after which elections begin; also when a lost message is sent again."""
-    applied: Point
-    """The entry after which the recovered state is."""
-    configuration: bytes
-    """The configuration in force there, encoded; b"" for none."""
-
-
-class Outside(Protocol):
-    """What the driver does for a replica."""
-
-    def persist(self, persists: tuple[Persist, ...]) -> None:
-        """Make these durable in order; answer with `Replica.stored`."""
-
-    def install(self) -> StateMachine:
-        """Open the tree that the log names now, in place of the present one."""
-
-    def configured(self) -> None:
-        """A configuration entry was applied."""
-
-    def applied(self, index: int, size: int) -> None:
-        """An entry of this many bytes was applied."""
-
-    def wall_ms(self) -> int:
-        """Milliseconds since 1970."""
-
-    def warn(self, line: str) -> None:
-        """One line for the operator."""
 
 
 class Replica:
@@ -110,7 +71,10 @@ class Replica:
         self._stored = 0
         self._leading_to: tuple[int, int] = (0, 0)
         self._reported_ms = 0
+        self._forward_now = False
         self._forwarded_ms = 0
+        self._awaited = 0
+        """The oldest write that was not applied at the last look."""
         self._receivers: dict[type, Callable[[int, Any], None]] = {
             Forward: self._forwarded,
             Report: self._reported,
@@ -145,6 +109,7 @@ class Replica:
         if before is not None:
             before.transport.close()
             self.node.disconnected(link.peer)
+            self.transfers.peer_lost(link.peer)
         self.sessions.link_renewed(link.peer)
         self.node.connected(link.peer, link.birth)
         if link.peer == self.node.leader:
@@ -179,6 +144,7 @@ class Replica:
     def stored(self, number: int) -> None:
         """The persists up to this number are durable."""
         self._stored = number
+        self._forward_now = True
         self.node.stored(number)
         held = self._held
         while held and held[0][0] <= number:
@@ -265,6 +231,7 @@ class Replica:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
         self.clients.close_all()
         self.clients.machine = self.outside.install()
+        self.clients.origin.forget(*self.machine.origin(self.id))
         self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         self.configuration = snapshot.configuration.encode()
         self.sessions.installed(snapshot.index)
@@ -285,14 +252,22 @@ class Replica:
     def _send_all_again(self) -> None:
         self.clients.origin.send_again()
         self.clients.barriers.ask_again()
+        self._forward_now = True
         self._forwarded_ms = self.now_ms
 
     def _send_lost_again(self) -> None:
         """A message may be lost without a sign: after a while send again what is unanswered."""
-        if not self.clients.origin.pending and not self.clients.barriers.outstanding:
+        origin, barriers = self.clients.origin, self.clients.barriers
+        since_ms = self.now_ms - 2 * self.setup.election_ms
+        if not origin.pending or origin.first_pending != self._awaited:
+            self._awaited = origin.first_pending
             self._forwarded_ms = self.now_ms
-        elif self.now_ms - self._forwarded_ms > 2 * self.setup.election_ms:
-            self._send_all_again()
+        elif self._forwarded_ms < since_ms:
+            origin.send_again()
+            self._forward_now = True
+            self._forwarded_ms = self.now_ms
+        if barriers.outstanding and barriers.sent_ms < since_ms:
+            barriers.ask_again()
 
     # --------------------------------------------------------------------------------- writes
 
@@ -302,8 +277,7 @@ class Replica:
             return
         origin = self.clients.origin
         if leader != self.id:
-            while (bundle := origin.take_bundle()) is not None:
-                self.links.send(leader, encode(Forward(bundle)))
+            self._forward(leader)
             return
         node, batches = self.node, self._batches
         while node.can_propose and node.last_index - node.commit_index < IN_FLIGHT_MAX:
@@ -312,6 +286,19 @@ class Replica:
             if not batches:
                 return
             node.propose(batches.take_entry(self.outside.wall_ms()))
+
+    def _forward(self, leader: int) -> None:
+        """Give the leader what it has not had, together with the ack of the entry under way.
+
+        While an entry is under way the leader proposes no other one: more messages before that
+        would only wake it up.
+        """
+        node, origin = self.node, self.clients.origin
+        if not self._forward_now and node.last_index > node.commit_index:
+            return
+        self._forward_now = False
+        while (bundle := origin.take_bundle()) is not None:
+            self.links.send(leader, encode(Forward(bundle)))
 
     def _forwarded(self, _peer: int, message: Forward) -> None:
         if self._leading_to[0] == self.id and message.bundle:
@@ -358,7 +345,8 @@ class Replica:
             self.links.send(leader, encode(BarrierRequest(token)))
 
     def _barrier_asked(self, peer: int, message: BarrierRequest) -> None:
-        if self._leading_to[0] == self.id:
+        # A message just before this one may have ended the term; who leads now is asked again.
+        if self.node.established and self.node.leader == self.id:
             self.node.barrier(_barrier_token(peer, message.token))
 
     def _barrier_confirmed(self, token: int, index: int) -> None:

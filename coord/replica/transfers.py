@@ -189,12 +189,14 @@ class Transfers:
 
     def _offered(self, peer: int, message: SnapshotOffer) -> None:
         if self._receiving is not None:
-            self._receiving.target.abandon()
+            self._give_up(self._receiving)
         self._receiving = _Receiving(peer, message, self._stock.receive())
 
     def _chunk(self, peer: int, message: SnapshotChunk) -> None:
         receiving = self._receiving
-        if receiving is None or receiving.offer.transfer != message.transfer:
+        if receiving is None or (
+            (receiving.peer, receiving.offer.transfer) != (peer, message.transfer)
+        ):
             self._links.send(peer, encode(SnapshotAnswer(message.transfer, GIVE_UP)))
             return
         if message.number != receiving.next_number or message.content is None:

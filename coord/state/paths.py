@@ -41,10 +41,10 @@ def child_of(parent: bytes, name: bytes) -> bytes:
     return b"%b/%b" % (b"" if parent == ROOT else parent, name)
 
 
-def far_ancestors(path: bytes) -> list[bytes]:
-    """Return the ancestors from the grandparent up, without the root."""
-    ancestors = []
-    cut = path.rfind(b"/")
+def ancestors(path: bytes) -> list[bytes]:
+    """Return the ancestors from the parent up, without the root."""
+    found = []
+    cut = len(path)
     while (cut := path.rfind(b"/", 0, cut)) > 0:
-        ancestors.append(path[:cut])
-    return ancestors
+        found.append(path[:cut])
+    return found

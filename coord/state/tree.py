@@ -25,7 +25,7 @@ from zlib import crc32
 from coord.state import record as znode
 from coord.state import rows
 from coord.state.journal import Journal
-from coord.state.paths import ROOT, child_of, far_ancestors
+from coord.state.paths import ROOT, ancestors, child_of
 from coord.state.record import CHECKSUM, KIND_AT, STAT, STAT_SIZE, Kind, checksum_of
 from coord.state.store import Store, Table
 
@@ -81,7 +81,8 @@ class Tree:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        # By ancestor: what this entry adds to DESCENDANTS, written once for all of its operations.
+        # By parent: how many children this entry added to it. What that adds to DESCENDANTS for
+        # its ancestors is written once for all operations of the entry, or before it is read.
         self._deeper_changes: dict[bytes, int] = {}
         stored = self.row(Table.META, STATE_KEY)
         (
@@ -101,8 +102,7 @@ class Tree:
 
     def save(self) -> None:
         """Write the state row: the last change of every entry."""
-        if self._deeper_changes:
-            self._save_deeper()
+        self._save_deeper()
         state = self._state()
         term = rows.term_of(Table.META, STATE_KEY, state)
         self.store.put_row(Table.META, STATE_KEY, CHECKSUM.pack(term) + state)
@@ -149,7 +149,7 @@ class Tree:
         if old[KIND_AT] > _EPHEMERAL:
             self._unlist(parent_path, old)
         if path.count(b"/") > _DEPTH_COUNTED:
-            self._count_descendant(path, 1)
+            self._deeper_changes[parent_path] = self._deeper_changes.get(parent_path, 0) + 1
         return stat
 
     def delete(self, path: bytes, record: bytes, parent: tuple[bytes, bytes]) -> None:
@@ -166,7 +166,7 @@ class Tree:
         if new[KIND_AT] > _EPHEMERAL:
             self._list(parent_path, new)
         if path.count(b"/") > _DEPTH_COUNTED:
-            self._count_descendant(path, -1)
+            self._deeper_changes[parent_path] = self._deeper_changes.get(parent_path, 0) - 1
 
     def set_data(self, path: bytes, old: bytes, data: bytes) -> bytes:
         """Replace the data of a node; return its Stat."""
@@ -195,8 +195,8 @@ class Tree:
         """Return how many nodes lie below this one."""
         if path == ROOT:
             return self.node_count - 1
-        deeper = self._deeper(rows.path_key(path)) + self._deeper_changes.get(path, 0)
-        return znode.children_of(record) + deeper
+        self._save_deeper()
+        return znode.children_of(record) + self._deeper(rows.path_key(path))
 
     # What a multi needs.
 
@@ -255,13 +255,15 @@ class Tree:
         elif not znode.children_of(record):
             self.delete_row(Table.REAPABLE, rows.reapable_key(due_of(record), path))
 
-    def _count_descendant(self, path: bytes, by: int) -> None:
-        changes = self._deeper_changes
-        for ancestor in far_ancestors(path):
-            changes[ancestor] = changes.get(ancestor, 0) + by
-
     def _save_deeper(self) -> None:
-        for ancestor, by in self._deeper_changes.items():
+        """Write what the entry added so far to the counts of far descendants."""
+        if not self._deeper_changes:
+            return
+        changes: dict[bytes, int] = {}
+        for parent, by in self._deeper_changes.items():
+            for ancestor in ancestors(parent):
+                changes[ancestor] = changes.get(ancestor, 0) + by
+        for ancestor, by in changes.items():
             key = rows.path_key(ancestor)
             count = self._deeper(key) + by
             if count:

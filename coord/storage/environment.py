@@ -122,18 +122,24 @@ class Environment:
 
     def write(self) -> Transaction:
         """Begin the one write transaction."""
-        with self.failing():
+        try:
             return self._lmdb.begin(write=True)
+        except lmdb.Error as error:
+            raise self.failure(error) from error
 
     def read(self) -> Transaction:
         """Begin a read transaction on what was committed last; what it returns is copied."""
-        with self.failing():
+        try:
             return self._lmdb.begin()
+        except lmdb.Error as error:
+            raise self.failure(error) from error
 
     def commit(self, transaction: Transaction) -> None:
         """End the write transaction."""
-        with self.failing():
+        try:
             transaction.commit()
+        except lmdb.Error as error:
+            raise self.failure(error) from error
 
     @contextmanager
     def failing(self) -> Iterator[None]:

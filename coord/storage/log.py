@@ -287,8 +287,10 @@ class DurableLog:
         self._staged = attrs.evolve(state, base=base)
 
     def _put(self, transaction: Transaction, name: bytes, value: bytes) -> None:
-        with self._environment.failing():
+        try:
             transaction.put(name, seal(name, value), db=self._values)
+        except lmdb.Error as error:
+            raise self._environment.failure(error) from error
 
     def _read_one(self, transaction: Transaction, index: int) -> Entry:
         key = _index(index)

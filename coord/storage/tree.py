@@ -129,8 +129,10 @@ class TreeStore:
 
     def put(self, path: bytes, record: bytes) -> None:
         """Create a node or replace its record."""
-        self._cache.forget(path)
-        self._fresh.change_node(path, record)
+        fresh = self._fresh
+        if path not in fresh.records:  # else the cache has forgotten it before
+            self._cache.forget(path)
+        fresh.change_node(path, record)
 
     def delete(self, path: bytes) -> None:
         """Remove a node that exists and has no children."""

@@ -8,7 +8,7 @@ from typing import Final
 from coord.replica.clients import Clients
 from coord.replica.connections import OUTBOX_BYTES_MAX
 from coord.tasks.hub import READ, WRITE, Hub
-from coord.tasks.outgoing import RECEIVE_BYTES, Outgoing
+from coord.tasks.outgoing import Outgoing, receive
 
 ACCEPT_AT_ONCE: Final = 100
 """Connections taken from a listener in one go, so that a storm does not starve the others."""
@@ -39,12 +39,7 @@ class ClientSocket:
     def ready(self, events: int) -> None:
         """The socket can be read or written, or is broken."""
         if events & (READ | BROKEN) and not self.connection.paused:
-            try:
-                data = self._socket.recv(RECEIVE_BYTES)
-            except BlockingIOError:
-                data = None
-            except OSError:
-                data = b""
+            data = receive(self._socket)
             if data == b"":
                 self._close()
                 return
@@ -65,6 +60,9 @@ class ClientSocket:
         if connection.closed:
             return
         connection.dirty = False
+        if connection.cut:
+            self._close()
+            return
         if connection.outbox:
             self._outgoing.put(b"".join(connection.outbox))
             connection.outbox.clear()

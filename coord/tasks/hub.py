@@ -1,7 +1,7 @@
 """All sockets of a replica behind one epoll, so that one wake-up serves all that is ready.
 
 A Trio task for each connection costs about four times the CPU of this for small requests. The hub
-itself is synchronous: the replica's task waits until the epoll is readable and then calls `poll`.
+itself is synchronous: the replica's task waits until the epoll is readable, then lets it serve.
 """
 
 import select
@@ -53,14 +53,17 @@ class Hub:
         """The handler has output; `flush_all` will call it once for each mark."""
         self._dirty.append(handler)
 
-    def poll(self) -> bool:
-        """Serve all that is ready now, without waiting; whether there was anything."""
-        ready = self._epoll.poll(0, EVENTS_MAX)
+    def wait(self, seconds: float) -> list[tuple[int, int]]:
+        """Wait in the kernel until something is ready; return it for `serve`."""
+        return self._epoll.poll(seconds, EVENTS_MAX)
+
+    def serve(self, ready: list[tuple[int, int]]) -> None:
+        """Let the handlers of what is ready do their part."""
+        handlers = self._handlers
         for descriptor, events in ready:
-            handler = self._handlers.get(descriptor)
+            handler = handlers.get(descriptor)
             if handler is not None:
                 handler.ready(events)
-        return bool(ready)
 
     def flush_all(self) -> None:
         """Send everything that was put out."""

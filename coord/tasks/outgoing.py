@@ -1,10 +1,27 @@
-"""Bytes on their way into a non-blocking socket."""
+"""Bytes out of a non-blocking socket, and into one."""
 
 import socket
 from typing import Final
 
 RECEIVE_BYTES: Final = 256 << 10
 """Asked of a socket at once: whole pipelines of requests, small against any budget."""
+
+_buffer = bytearray(RECEIVE_BYTES)
+_view = memoryview(_buffer)
+
+
+def receive(sock: socket.socket) -> bytes | None:
+    """What has come; b"" at the end of the stream, or when it is broken; None: nothing yet.
+
+    `socket.recv` of so many bytes maps fresh memory for each call; this copies out of one buffer.
+    """
+    try:
+        size = sock.recv_into(_buffer)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+    return bytes(_view[:size])
 
 
 class Outgoing:

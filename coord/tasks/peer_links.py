@@ -10,7 +10,7 @@ import trio
 
 from coord.replica.links import Link
 from coord.tasks.hub import READ, WRITE, Hub
-from coord.tasks.outgoing import RECEIVE_BYTES, Outgoing
+from coord.tasks.outgoing import Outgoing, receive
 from coord.wire.frames import FrameBuffer, FrameError
 
 LENGTH: Final = Struct(">I")
@@ -73,12 +73,9 @@ class PeerSocket:
     def ready(self, events: int) -> None:
         """The socket can be read or written, or is broken."""
         if events & (READ | BROKEN):
-            try:
-                data = self._socket.recv(RECEIVE_BYTES)
-            except BlockingIOError:
+            data = receive(self._socket)
+            if data is None:
                 return
-            except OSError:
-                data = b""
             if not data:
                 self._shut()
                 return

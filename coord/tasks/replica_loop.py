@@ -1,10 +1,12 @@
 """The loop of one replica: wait, handle all that is ready, advance, send, write the log.
 
 One Trio task runs it. Everything that it calls is synchronous; nothing else touches the replica.
-Log writes go to a thread of their own while there is other work, and are done here when there is
-none: handing a write over costs more than waiting for it then.
+The log is written here while the disk is quick: handing a write over to another thread, and the
+interpreter's lock back and forth, costs more CPU than waiting a quarter of a millisecond. A slow
+disk is waited for in a thread of its own.
 """
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Final
@@ -19,9 +21,16 @@ from coord.tasks.trees import Trees
 from coord.tasks.writer import Writer
 
 BUSY_MS: Final = 5
-"""The longest time without letting other tasks of the process run."""
+"""The longest time of work without letting other tasks of the process run."""
+LINGER_S: Final = 0.002
+"""After work, more is waited for in the kernel for this long: to put a Trio task to sleep and to
+wake it costs more than a small request in all, and the other tasks here can wait."""
 SLOW_WRITE_MS: Final = 2
-"""A disk that takes longer than this on average is never waited for in the loop."""
+"""A disk that takes longer than this on average is waited for in the thread."""
+WRITES_BEFORE_ANOTHER_LOOK: Final = 200
+"""So many writes in the thread, then one in the loop to see whether the disk is quick again."""
+GARBAGE_OBJECTS: Final = 50_000
+"""New objects before the collector looks at the young ones: little here is cyclic."""
 AWAY_MS: Final = 150
 """A gap between two rounds that only a stopped process (or machine) makes."""
 
@@ -45,6 +54,8 @@ class ReplicaLoop:
         self._unwritten: list[Persist] = []
         self._handed_out = 0
         self._write_ms = 0.0
+        """Mean duration of writes in the loop, the latest counting most."""
+        self._writes_in_thread = 0
         self._last_round_ms = 0
         self._next_tick_ms = 0
         self._was_away = False
@@ -57,14 +68,18 @@ class ReplicaLoop:
     async def run(self, started: Callable[[], None]) -> None:
         """Run until `stopping`; `started` is called once, when the first round is done."""
         self._last_round_ms = clock_ms()
-        self.round()
+        self.round(0.0)
         started()
+        # What lives now lives to the end: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
         async with trio.open_nursery() as nursery:
             self._scope = nursery.cancel_scope
             nursery.start_soon(self._keep_ticking)
             breath_ms = clock_ms()
             while not self.stopping:
-                if self.round():
+                if self.round(0.0) or self.round(LINGER_S):
                     if self._last_round_ms - breath_ms > BUSY_MS:
                         await trio.lowlevel.checkpoint()
                         breath_ms = clock_ms()
@@ -77,17 +92,22 @@ class ReplicaLoop:
         """Make rounds happen when nothing else does."""
         while True:
             await trio.sleep(self._tick_ms / 1000)
-            self.round()
+            self.round(0.0)
 
-    def round(self) -> bool:
-        """Handle what is ready and all that follows; whether there may be more at once."""
+    def round(self, linger_s: float) -> bool:
+        """Handle what is ready, or gets ready soon, and all that follows.
+
+        Returns whether there may be more at once.
+        """
+        ready = self._hub.wait(linger_s)
         now_ms = clock_ms()
         if now_ms - self._last_round_ms > AWAY_MS:
             self._was_away = True
         self._last_round_ms = now_ms
         replica = self.replica
         replica.wake(now_ms)
-        busy = self._hub.poll()
+        busy = bool(ready)
+        self._hub.serve(ready)
         if now_ms >= self._next_tick_ms and not (busy and self._was_away):
             # After a pause, what has been waiting is read first: it may be what was missed.
             self._next_tick_ms = now_ms + self._tick_ms
@@ -98,7 +118,7 @@ class ReplicaLoop:
             self._answer_commands()
         self._hub.flush_all()
         if self._unwritten and not self._writer.busy and not self._trees.overloaded:
-            busy = self._write(busy=busy) or busy
+            busy = self._write() or busy
         filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
         return busy or filling
 
@@ -114,23 +134,23 @@ class ReplicaLoop:
         if self._scope is not None:
             self._scope.cancel()
 
-    def _write(self, *, busy: bool) -> bool:
+    def _write(self) -> bool:
         """Write the log, here or in the thread; whether there may be more to do at once."""
         persists, self._unwritten = self._unwritten, []
         number = persists[-1].number
         self._log.stage(persists, self._trees.trim_to())
-        if busy or self._write_ms > SLOW_WRITE_MS:
-            self._writer.submit(self._commit, lambda _none: self._written(number))
+        is_slow = self._write_ms > SLOW_WRITE_MS
+        if is_slow and self._writes_in_thread < WRITES_BEFORE_ANOTHER_LOOK:
+            self._writes_in_thread += 1
+            self._writer.submit(self._log.commit, lambda _none: self._written(number))
             return False
-        self._commit()
-        self._written(number)
-        return True
-
-    def _commit(self) -> None:
-        """Make durable what is staged, and note how long it took; in either thread."""
         begun = time.monotonic()
         self._log.commit()
-        self._write_ms = 0.9 * self._write_ms + 0.1 * (time.monotonic() - begun) * 1000
+        took_ms = (time.monotonic() - begun) * 1000
+        self._write_ms = took_ms if is_slow else 0.9 * self._write_ms + 0.1 * took_ms
+        self._writes_in_thread = 0
+        self._written(number)
+        return True
 
     def _written(self, number: int) -> None:
         self.log_syncs += 1

@@ -4,11 +4,12 @@ from struct import pack
 
 import pytest
 
+from coord import jute
 from coord.replica import clients as module
-from coord.replica.connections import QUEUE_LENGTH_MAX
+from coord.replica.connections import GREETING_MS, QUEUE_LENGTH_MAX
 from coord.wire.opcodes import OpCode
-from coord.wire.requests import AuthRequest
-from tests.replica.served import Client, Served
+from coord.wire.requests import AuthRequest, CreateRequest
+from tests.replica.served import OPEN, Client, Served
 
 
 @pytest.fixture
@@ -242,3 +243,68 @@ def test_a_sync_is_answered_when_its_barrier_has_passed_and_in_its_turn(served: 
     assert client.xids() == []
     served.commit()
     assert client.xids() == [1, 2]
+
+
+def test_nothing_is_sent_after_a_connection_was_cut(served: Served) -> None:
+    client, other = served.attached(), served.attached()
+    client.exists("/a", watch=True)
+    client.replies()
+    client.connection.abort()
+    other.create("/a")
+    served.commit()
+    assert client.received_frames() == []
+
+
+def test_what_follows_a_failed_auth_in_the_same_piece_is_not_done(served: Served) -> None:
+    client = served.attached()
+    auth = jute.encode(AuthRequest(0, "nosuch", b""))
+    write = jute.encode(CreateRequest("/a", b"", OPEN, 0))
+    frames = (pack(">ii", -4, OpCode.AUTH) + auth, pack(">ii", 1, OpCode.CREATE) + write)
+    data = b"".join(pack(">i", len(frame)) + frame for frame in frames)
+    served.clients.received(client.connection, data)
+    served.commit()
+    assert [(xid, error) for xid, error, _body in client.replies()] == [(-4, -115)]
+    assert client.is_cut
+    reader = served.attached()
+    reader.exists("/a")
+    assert [error for _xid, error, _body in reader.replies()] == [-101]
+
+
+def test_who_connects_and_says_nothing_is_cut(served: Served) -> None:
+    silent, speaking = served.client(), served.attached()
+    served.clients.now_ms = GREETING_MS
+    served.clients.lease.echo(GREETING_MS)
+    served.clients.tick()
+    assert not silent.is_cut
+    served.clients.now_ms += 1
+    served.clients.tick()
+    assert silent.is_cut
+    assert not speaking.is_cut
+
+
+def test_nothing_is_kept_of_clients_that_come_and_go_while_there_is_no_leader(
+    served: Served,
+) -> None:
+    served.clients.now_ms = 10_000  # the lease is long over
+    for _ in range(100):
+        client = served.client()
+        client.connect()
+        served.clients.tick()
+        served.clients.closed(client.connection)
+    served.clients.tick()
+    assert not served.clients.origin.pending
+    assert not served.clients.waiting
+    patient = served.client()
+    patient.connect()
+    served.clients.lease.echo(10_000)
+    served.clients.tick()
+    served.commit()
+    assert len(patient.received_frames()) == 1
+
+
+def test_the_clock_is_read_after_a_ping_has_come(served: Served) -> None:
+    client = served.attached()
+    # The process was stopped after the round began: the ping may have come long after `now_ms`.
+    served.clients.clock = lambda: 1001
+    client.send(OpCode.PING, xid=-2)
+    assert client.xids() == []
