@@ -6,7 +6,6 @@ A part of what `python -m tests.ensemble.restart` shows with a million.
 from pathlib import Path
 
 from tests.ensemble.bulk import write_znodes
-from tests.ensemble.conftest import require
 from tests.ensemble.restart import restart
 from tests.ensemble.servers import CoordEnsemble
 
@@ -17,7 +16,6 @@ ANONYMOUS_MB_MAX = 100
 
 
 def test_a_restart_serves_without_reading_the_tree(tmp_path: Path) -> None:
-    require("coord")
     with CoordEnsemble(tmp_path, 1, tick_ms=2000) as ensemble:
         write_znodes(ensemble, 1, ZNODES)
         result = restart(ensemble, ZNODES, reading_s=1.0)
