@@ -230,6 +230,7 @@ class Replica:
     def _install(self, snapshot: InstalledSnapshot) -> None:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
         self.clients.close_all()
+        self.transfers.give_up_receiving()
         self.clients.machine = self.outside.install()
         self.clients.origin.forget(*self.machine.origin(self.id))
         self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
