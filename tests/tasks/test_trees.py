@@ -33,10 +33,10 @@ def test_a_received_tree_that_is_given_up_leaves_nothing_behind(
     assert folders(tmp_path) == ["tree.1", "tree.2"]
     target.feed(b"not a chunk", lambda _whole: None)
     target.abandon()
-    trees._flusher.run(lambda: None)  # noqa: SLF001
+    trees._flusher.run(lambda: None)
     assert folders(tmp_path) == ["tree.1"]
 
 
 def test_a_tree_that_was_never_flushed_is_not_exported_and_not_held(trees: Trees) -> None:
     assert trees.export() is None
-    assert trees._storage.tree._view._holders == 1  # noqa: SLF001
+    assert trees._storage.tree._view._holders == 1
