@@ -55,7 +55,10 @@ class Persist:
 
 @attrs.frozen
 class SendSnapshot:
-    """Stream the flushed tree to a peer; answer with `Node.transfer_ended` when over or broken."""
+    """Stream the flushed tree to a peer, instead of any stream to it that still runs.
+
+    Call `Node.transfer_ended` when this stream is over or broken, not for one that it replaced.
+    """
 
     peer: int
     """Who needs it."""
@@ -80,7 +83,7 @@ class Effects:
     confirmed: tuple[tuple[int, int], ...] = ()
     """(token, index): the barrier holds for whoever has applied up to the index."""
     failed: tuple[int, ...] = ()
-    """Tokens of barriers that ended because this replica leads no more."""
+    """Tokens of barriers that cannot be confirmed: this replica does not lead, or no more."""
     snapshots: tuple[SendSnapshot, ...] = ()
     """Transfers to begin."""
     discard: tuple[str, ...] = ()

@@ -91,6 +91,10 @@ class Journal:
         self._configurations = self._recover_configurations(recovered)
         require(hard.current_epoch <= hard.promised, "J2: the adopted epoch was promised")
         require(self.commit_index <= self.last.index, "J3: what is committed is in the log")
+        require(
+            self.configuration is not None or self.last.index == 0,
+            "J1: a log begins with a configuration, which the tree holds once it is applied",
+        )
 
     # Reading
 

@@ -195,10 +195,15 @@ class Node:
         return role.propose(payload)
 
     def barrier(self, token: int) -> None:
-        """Ask that this replica's leadership be confirmed after now; see Effects.confirmed."""
-        if not isinstance(self._role, Leader) or not self._role.is_established:
-            raise NotLeading
-        self._role.barrier(token)
+        """Ask that this replica's leadership be confirmed after now.
+
+        The token comes back in `Effects.confirmed` or, when it does not lead or leads no more, in
+        `Effects.failed`.
+        """
+        if isinstance(self._role, Leader) and self._role.is_established:
+            self._role.barrier(token)
+        else:
+            self._outbox.failed.append(token)
 
     def resign(self) -> None:
         """Hand the leadership over to the most caught-up voter, if this replica has it."""
@@ -259,7 +264,7 @@ class Node:
         """Refuse an epoch that is over; promise one that is new; then let the role answer."""
         core = self._core
         epoch = message.epoch
-        if not checks.owns_epoch(sender, epoch) or not core.membership.knows(message.ensemble):
+        if not checks.owns_epoch(sender, epoch) or not self._is_for_us(message.ensemble):
             return
         if epoch < self._journal.promised:
             self._outbox.send(sender, Refusal(epoch, self._journal.promised))
@@ -273,8 +278,8 @@ class Node:
 
     def _answer_canvass(self, sender: int, message: Canvass) -> None:
         core = self._core
-        knows = core.membership.knows(message.ensemble)
-        if not knows or not core.membership.counts(sender, message.birth):
+        is_for_us = self._is_for_us(message.ensemble)
+        if not is_for_us or not core.membership.counts(sender, message.birth):
             return
         is_called = message.succeeds == self._role.epoch > 0
         has_more = message.empty and self._journal.last.index > 0
@@ -285,6 +290,15 @@ class Node:
             promised=self._journal.promised,
         )
         self._outbox.send(sender, reply)
+
+    def _is_for_us(self, ensemble: int) -> bool:
+        """Tell whether a message is not another ensemble's.
+
+        A replica that does not count may hold the first entry of a founding that failed.
+        """
+        membership = self._core.membership
+        is_bound = membership.is_voter or self._journal.commit_index > 0
+        return not is_bound or membership.knows(ensemble)
 
     def _change(self, change: Change | None) -> None:
         """Make the change of role that a role asks for."""

@@ -1,8 +1,10 @@
 """What a node is started with."""
 
 import attrs
+from attrs.validators import and_, ge, gt, le
 
 from coord.consensus.configuration import Member
+from coord.consensus.epochs import REPLICA_MAX
 
 
 @attrs.frozen(kw_only=True)
@@ -29,18 +31,18 @@ class Limits:
 class NodeSettings:
     """What a replica is started with."""
 
-    id: int
+    id: int = attrs.field(validator=and_(ge(1), le(REPLICA_MAX)))
     """This replica, 1..255."""
-    birth: int
+    birth: int = attrs.field(validator=gt(0))
     """The number its disk was born with: random, positive, durable before the first message."""
     members: tuple[Member, ...]
     """The configured members (births 0); they count only while the log holds no configuration."""
     quorums: str
     """The configured quorum system; counts as `members` does."""
-    heartbeat_ms: int = 100
+    heartbeat_ms: int = attrs.field(default=100, validator=gt(1))
     """Interval of the leader's heartbeats."""
-    election_ms: int = 1000
-    """Silence after which a follower stands."""
+    election_ms: int = attrs.field(default=1000, validator=gt(1))
+    """Silence after which a follower stands; several heartbeats long."""
     limits: Limits = attrs.field(factory=Limits)
     """Bounds on what is held in memory."""
     genesis: bytes = b""

@@ -1,5 +1,7 @@
 """What a replica says of itself: one record, rendered by the four-letter words."""
 
+from collections.abc import Callable
+
 import attrs
 
 
@@ -57,10 +59,14 @@ class Status:
     """What an operator should look at."""
     connections: tuple[ConnectionStatus, ...]
     """All client connections here."""
-    sessions: tuple[tuple[int, int], ...]
-    """Session id and timeout in ms, of the whole ensemble."""
-    ephemerals: tuple[tuple[int, tuple[str, ...]], ...]
-    """Session id and its ephemeral paths."""
+    session_count: int
+    """Sessions of the whole ensemble."""
+    sessions: Callable[[], tuple[tuple[int, int], ...]]
+    """Gives session id and timeout in ms of each; takes as long as there are many."""
+    ephemeral_count: int
+    """Ephemeral znodes."""
+    ephemerals: Callable[[], tuple[tuple[int, tuple[str, ...]], ...]]
+    """Gives session id and its ephemeral paths; takes as long as there are many."""
     watchers: int
     """Connections with a watch."""
     watched_paths: int

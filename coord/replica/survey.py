@@ -1,5 +1,7 @@
 """Gathers a replica's `Status`; the only place that looks into all its parts at once."""
 
+from functools import partial
+
 from coord.consensus.configuration import Configuration
 from coord.operations.machine import StateMachine
 from coord.replica.replica import Replica
@@ -19,11 +21,6 @@ def survey(
     leads = node.established and node.leader == replica.id
     serving = clients.lease.holds(replica.now_ms)
     least, total, greatest, count = clients.latency_ms
-    watchers, paths, watches = (
-        clients.watches.watcher_count,
-        clients.watches.path_count,
-        clients.watches.count,
-    )
     configuration = node.configuration
     return Status(
         replica_id=replica.id,
@@ -41,11 +38,13 @@ def survey(
         missing=_missing(replica, configuration),
         warnings=warnings,
         connections=_connections(replica),
-        sessions=_sessions(machine),
-        ephemerals=_ephemerals(machine),
-        watchers=watchers,
-        watched_paths=paths,
-        watches=watches,
+        session_count=machine.session_count,
+        sessions=partial(_sessions, machine),
+        ephemeral_count=machine.ephemeral_count,
+        ephemerals=partial(_ephemerals, machine),
+        watchers=clients.watches.watcher_count,
+        watched_paths=clients.watches.path_count,
+        watches=clients.watches.count,
         node_count=machine.node_count + 1,
         data_bytes=machine.data_bytes,
         outstanding=len(clients.origin.pending),

@@ -105,19 +105,19 @@ def _wchs(status: Status) -> str:
 
 
 def _dump(status: Status) -> str:
-    sessions = "".join(f"\t0x{session:x}\t{timeout}ms\n" for session, timeout in status.sessions)
+    known, owning = status.sessions(), status.ephemerals()
+    sessions = "".join(f"\t0x{session:x}\t{timeout}ms\n" for session, timeout in known)
     owners = "".join(
-        f"0x{session:x}:\n" + "".join(f"\t{path}\n" for path in paths)
-        for session, paths in status.ephemerals
+        f"0x{session:x}:\n" + "".join(f"\t{path}\n" for path in paths) for session, paths in owning
     )
     attached = "".join(
         f"\t0x{connection.session_id:x}\t{connection.address}\n"
         for connection in status.connections
     )
     return (
-        f"SessionTracker dump:\nSessions ({len(status.sessions)}):\n{sessions}"
+        f"SessionTracker dump:\nSessions ({len(known)}):\n{sessions}"
         "ephemeral nodes dump:\n"
-        f"Sessions with Ephemerals ({len(status.ephemerals)}):\n{owners}"
+        f"Sessions with Ephemerals ({len(owning)}):\n{owners}"
         f"Connections dump:\nConnections ({len(status.connections)}):\n{attached}"
     )
 
@@ -138,9 +138,9 @@ def _mntr(status: Status) -> str:
         ("uptime", status.uptime_ms),
         ("znode_count", status.node_count),
         ("watch_count", status.watches),
-        ("ephemerals_count", sum(len(paths) for _session, paths in status.ephemerals)),
+        ("ephemerals_count", status.ephemeral_count),
         ("approximate_data_size", status.data_bytes),
-        ("global_sessions", len(status.sessions)),
+        ("global_sessions", status.session_count),
         ("log_syncs", status.log_syncs),
         ("coord_replica", status.replica_id),
         ("coord_serving", int(status.serving)),

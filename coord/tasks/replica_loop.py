@@ -23,8 +23,8 @@ from coord.tasks.writer import Writer
 BUSY_MS: Final = 5
 """The longest time of work without letting other tasks of the process run."""
 LINGER_S: Final = 0.002
-"""After work, more is waited for in the kernel for this long: to put a Trio task to sleep and wake it
-costs more than a small request does in all, and the other tasks here can wait."""
+"""After work, more is waited for in the kernel for this long: to put a Trio task to sleep and to
+wake it costs more than a small request in all, and the other tasks here can wait."""
 SLOW_WRITE_MS: Final = 2
 """A disk that takes longer than this on average is waited for in the thread."""
 WRITES_BEFORE_ANOTHER_LOOK: Final = 200

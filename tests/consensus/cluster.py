@@ -147,7 +147,7 @@ class Cluster(World):
         source, target = self.replicas[sender], self.replicas[receiver]
         point, configuration = source.disk.tree.point, source.disk.tree.configuration
         if configuration is None:
-            require(configuration is not None, "a snapshot is sent only of a tree")
+            require(condition=False, rule="4: a leader lacks what a member knows to be committed")
             return
         snapshot = InstalledSnapshot(
             point.index, point.epoch, point.chain, f"tree at {point}", configuration

@@ -1,6 +1,6 @@
 """Known bugs put back in: the ordinary checkers must find each on ordinary seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import pytest
@@ -15,7 +15,7 @@ from coord.consensus.messages import Ack, Promise
 from coord.consensus.node import Node
 from coord.consensus.progress import Progress
 from coord.quorums import Counting
-from tests.consensus.chaos import Run
+from tests.consensus.chaos import SYSTEMS, Run
 from tests.consensus.checkers import Checkers
 from tests.consensus.disk import Disk, Violation
 from tests.consensus.scenario import newest_history_wins, started
@@ -119,6 +119,16 @@ def trust_senders_and_disks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Disk, "checks_epoch", False)
 
 
+def reads_confirmed_by_a_majority(patch: pytest.MonkeyPatch) -> None:
+    """Wrong where fewer than a majority elect."""
+
+    def reaches(membership: Membership, answered: dict[int, int]) -> int:
+        positions = sorted(answered.get(v, -1) for v in membership.voters)
+        return positions[-(len(positions) // 2 + 1)]
+
+    patch.setattr(checks, "read_confirmation_reaches", reaches)
+
+
 VARIANTS: tuple[Patch, ...] = (
     election_quorum_one_short,
     replication_quorum_one_short,
@@ -129,11 +139,13 @@ VARIANTS: tuple[Patch, ...] = (
 )
 
 
-def first_violation(seeds: range) -> tuple[int, str] | None:
+def first_violation(
+    seeds: range, systems: Sequence[tuple[int, str]] = SYSTEMS
+) -> tuple[int, str] | None:
     """Run seeds until the checkers find something; return the seed and what it was."""
     for seed in seeds:
         try:
-            Run(seed).to_the_end()
+            Run(seed, systems).to_the_end()
         except Violation as violation:
             if "no progress" not in str(violation):
                 return seed, str(violation)
@@ -150,6 +162,16 @@ def test_a_known_bug_is_found(variant: Patch, monkeypatch: pytest.MonkeyPatch) -
     assert found is not None
 
 
+def test_reads_confirmed_by_a_majority_are_stale_where_two_of_five_elect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads_confirmed_by_a_majority(monkeypatch)
+    found = first_violation(range(SEEDS_MAX), [(5, "simple L=2 R=4")])
+    print(f"found by seed and rule: {found}")
+    assert found is not None
+    assert found[1].startswith(("7", "8"))
+
+
 @pytest.mark.parametrize("variant", [promise_not_persisted, current_epoch_before_the_history])
 def test_a_known_bug_is_found_by_what_it_does_to_the_log(
     variant: Patch, monkeypatch: pytest.MonkeyPatch
@@ -157,7 +179,7 @@ def test_a_known_bug_is_found_by_what_it_does_to_the_log(
     """Without the checks that look at disks: only what replicas apply, and who leads, counts."""
     variant(monkeypatch)
     trust_senders_and_disks(monkeypatch)
-    found = first_violation(range(SEEDS_MAX))
+    found = first_violation(range(SEEDS_MAX), [(3, "majority")])
     print(f"found by seed and rule: {found}")
     assert found is not None
 

@@ -10,6 +10,7 @@ from tests.consensus.scenario import (
     started,
     stays_without_leader,
 )
+from tests.consensus.world import Faults
 
 
 def test_a_single_replica_leads_at_once_after_its_own_writes() -> None:
@@ -46,6 +47,18 @@ def test_the_first_entry_names_the_members_with_the_births_of_their_disks() -> N
     assert configuration.quorums == "majority"
     assert configuration.settings == b"genesis"
     assert configuration.ensemble > 0
+
+
+def test_an_observer_lets_go_of_the_first_entry_of_a_founding_that_failed() -> None:
+    cluster = Cluster(4, "majority", observers=[4], faults=Faults(disk_ms=0.5))
+    cluster.faults.slow_disks = frozenset({1, 2, 3})
+    cluster.start()
+    cluster.run_until(lambda: cluster.replicas[4].disk.last_index == 1, 3000.0)
+    for number in (1, 2, 3):
+        cluster.replicas[number].disk.under_way.clear()
+        cluster.restart(number)
+    cluster.faults = Faults()
+    cluster.demand_progress()
 
 
 def test_nothing_is_founded_a_second_time_while_somebody_has_a_history() -> None:
