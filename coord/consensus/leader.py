@@ -155,8 +155,9 @@ class Leader(Role):
 
     @property
     def has_room(self) -> bool:
-        """More may be proposed."""
-        return self._uncommitted_bytes < self._core.settings.limits.uncommitted
+        """More may be proposed: neither the ensemble nor our own disk is too far behind."""
+        bytes_max = self._core.settings.limits.uncommitted
+        return self._uncommitted_bytes < bytes_max and self._journal.unstored_bytes < bytes_max
 
     def propose(self, payload: bytes) -> int:
         """Append a batch of operations and return its index."""
