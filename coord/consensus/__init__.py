@@ -1,7 +1,7 @@
 """Agreement on a log of opaque entries; no I/O, no clock, no chance.
 
-Zab's phases with flexible quorums, for any number of replicas from one up. To read it: `checks` says
-which quorum decides what; `log`, `journal` and `messages` are what there is; `follower`,
+Zab's phases with flexible quorums, for any number of replicas from one up. To read it: `checks`
+says which quorum decides what; `log`, `journal` and `messages` are what there is; `follower`,
 `candidate` and `leader` are the roles, each opening with its rules; `node` is the door, and
 `effects` says what a driver owes it.
 

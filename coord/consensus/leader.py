@@ -155,9 +155,9 @@ class Leader(Role):
 
     @property
     def has_room(self) -> bool:
-        """More may be proposed: neither the ensemble nor our own disk is too far behind."""
-        bytes_max = self._core.settings.limits.uncommitted
-        return self._uncommitted_bytes < bytes_max and self._journal.unstored_bytes < bytes_max
+        """More may be proposed: others commit without this disk, but its queue is in memory."""
+        limit = self._core.settings.limits.uncommitted
+        return self._uncommitted_bytes < limit and self._journal.unstored_bytes < limit
 
     def propose(self, payload: bytes) -> int:
         """Append a batch of operations and return its index."""
