@@ -25,7 +25,6 @@ from tests.ensemble.servers import (
     CoordEnsemble,
     Ensemble,
     ZooKeeperEnsemble,
-    coord_missing,
     zookeeper_missing,
 )
 
@@ -243,13 +242,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def ensemble_of(kind: str, folder: Path, options: argparse.Namespace) -> Ensemble:
     """Describe an ensemble that is not started yet."""
-    missing = coord_missing() if kind == "coord" else zookeeper_missing()
-    if missing:
-        sys.exit(missing)
     if kind == "coord":
         return CoordEnsemble(
             folder / kind, options.replicas, tick_ms=TICK_MS, quorums=options.quorums
         )
+    missing = zookeeper_missing()
+    if missing:
+        sys.exit(missing)
     return ZooKeeperEnsemble(folder / kind, options.replicas, tick_ms=TICK_MS, jvm=JVM_BENCHMARK)
 
 

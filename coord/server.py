@@ -312,7 +312,13 @@ async def run(config: Config) -> None:
     try:
         await Server(config, storage).run()
     except* (StorageError, StateDiffersError, ForeignEnsembleError) as group:
-        raise StopError(str(group.exceptions[0])) from None
+        raise StopError(_sentence(group)) from None
+
+
+def _sentence(group: BaseExceptionGroup[Exception]) -> str:
+    """What the first of the exceptions says; nurseries put groups into groups."""
+    first = group.exceptions[0]
+    return _sentence(first) if isinstance(first, BaseExceptionGroup) else str(first)
 
 
 def _listen(address: Address) -> socket.socket:

@@ -155,8 +155,9 @@ class Leader(Role):
 
     @property
     def has_room(self) -> bool:
-        """More may be proposed."""
-        return self._uncommitted_bytes < self._core.settings.limits.uncommitted
+        """More may be proposed: others commit without this disk, but its queue is in memory."""
+        limit = self._core.settings.limits.uncommitted
+        return self._uncommitted_bytes < limit and self._journal.unstored_bytes < limit
 
     def propose(self, payload: bytes) -> int:
         """Append a batch of operations and return its index."""

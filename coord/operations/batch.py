@@ -112,3 +112,11 @@ def count_in(bundle: bytes) -> int:
     """Return how many operations an encoded bundle holds."""
     count: int = _BUNDLE.unpack_from(bundle)[3]
     return count
+
+
+def is_bundle(data: bytes, replica: int) -> bool:
+    """Tell whether bytes from a replica have the outline of a bundle of its own."""
+    if len(data) < _BUNDLE.size:
+        return False
+    origin, _start, _first, count, length = _BUNDLE.unpack_from(data)
+    return bool(origin == replica and count and length == len(data) - _BUNDLE.size)

@@ -21,7 +21,7 @@ from typing import Any, Final
 from coord.consensus.effects import Effects, InstalledSnapshot, SendSnapshot
 from coord.consensus.log import Entry, EntryKind, Point, point_of
 from coord.consensus.node import Node
-from coord.operations.batch import count_in
+from coord.operations.batch import count_in, is_bundle
 from coord.operations.machine import StateMachine
 from coord.replica.batches import Batches
 from coord.replica.clients import Clients
@@ -243,6 +243,7 @@ class Replica:
     def _install(self, snapshot: InstalledSnapshot) -> None:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
         self.clients.close_all()
+        self.transfers.give_up_receiving()
         self.clients.machine = self.outside.install()
         self.clients.origin.forget(*self.machine.origin(self.id))
         self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
@@ -323,9 +324,12 @@ class Replica:
         self.is_gathering = not self._gathering.suffices(waiting, self.now_ms)
         return not self.is_gathering
 
-    def _forwarded(self, _peer: int, message: Forward) -> None:
-        if self._leading_to[0] == self.id and message.bundle:
-            self._batches.add(message.bundle, count_in(message.bundle))
+    def _forwarded(self, peer: int, message: Forward) -> None:
+        bundle = message.bundle or b""
+        if not is_bundle(bundle, peer):
+            raise PeerMessageError("a Forward without a bundle of its sender")
+        if self._leading_to[0] == self.id:
+            self._batches.add(bundle, count_in(bundle))
 
     # ------------------------------------------------------------------- leases and expiry
 

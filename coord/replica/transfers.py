@@ -116,6 +116,11 @@ class Transfers:
         """Consensus does not need a received tree."""
         self._stock.discard(name)
 
+    def give_up_receiving(self) -> None:
+        """Another tree is to be installed: the one that is being received is not needed."""
+        if self._receiving is not None:
+            self._give_up(self._receiving)
+
     def peer_lost(self, peer: int) -> None:
         """The link to a peer is gone, and the transfers over it."""
         self._end_sending(peer)
@@ -188,8 +193,7 @@ class Transfers:
     # ------------------------------------------------------------------------- receiving
 
     def _offered(self, peer: int, message: SnapshotOffer) -> None:
-        if self._receiving is not None:
-            self._give_up(self._receiving)
+        self.give_up_receiving()
         self._receiving = _Receiving(peer, message, self._stock.receive())
 
     def _chunk(self, peer: int, message: SnapshotChunk) -> None:

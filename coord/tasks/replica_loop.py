@@ -33,6 +33,9 @@ GARBAGE_OBJECTS: Final = 50_000
 """New objects before the collector looks at the young ones: little here is cyclic."""
 AWAY_MS: Final = 150
 """A gap between two rounds that only a stopped process (or machine) makes."""
+READING_UP_MS: Final = 200
+"""After such a gap, ticks wait this long for what came meanwhile to be read. Clients that never
+pause must not hold them up for ever: without ticks there are no reports, so no lease."""
 
 
 class ReplicaLoop:
@@ -59,6 +62,7 @@ class ReplicaLoop:
         self._last_round_ms = 0
         self._next_tick_ms = 0
         self._was_away = False
+        self._back_ms = 0
 
     def persist(self, persists: tuple[Persist, ...]) -> None:
         """Write these soon (part of `Outside`)."""
@@ -93,7 +97,8 @@ class ReplicaLoop:
         """Make rounds happen when nothing else does."""
         while True:
             await trio.sleep(self._tick_ms / 1000)
-            self.round(0.0)
+            while self.round(0.0):
+                await trio.lowlevel.checkpoint()
 
     def round(self, linger_s: float) -> bool:
         """Handle what is ready, or gets ready soon, and all that follows.
@@ -104,12 +109,14 @@ class ReplicaLoop:
         now_ms = clock_ms()
         if now_ms - self._last_round_ms > AWAY_MS:
             self._was_away = True
+            self._back_ms = now_ms
         self._last_round_ms = now_ms
         replica = self.replica
         replica.wake(now_ms)
         busy = bool(ready)
         self._hub.serve(ready)
-        if now_ms >= self._next_tick_ms and not (busy and self._was_away):
+        is_reading_up = busy and self._was_away and now_ms - self._back_ms < READING_UP_MS
+        if now_ms >= self._next_tick_ms and not is_reading_up:
             # After a pause, what has been waiting is read first: it may be what was missed.
             self._next_tick_ms = now_ms + self._tick_ms
             replica.tick(was_away=self._was_away)

@@ -148,6 +148,8 @@ class Trees:
     def install(self) -> None:
         """Serve the tree that the log names now."""
         self.stop()
+        # An import under way is given up by now, and must be over before its folder goes.
+        self._flusher.run(lambda: None)
         self._storage.install()
 
     # ----------------------------------------------------------------- TreeStock of transfers
@@ -155,7 +157,10 @@ class Trees:
     def export(self) -> "TreeExport | None":
         """Open the flushed tree for reading; None when nothing was flushed yet."""
         export = Export.begin(self._storage.tree)
-        if export is None or export.point.point.index == 0:
+        if export is not None and export.point.point.index == 0:
+            export.close()
+            export = None
+        if export is None:
             # Flush soon: consensus asks again.
             self._unflushed_bytes = max(self._unflushed_bytes, FLUSH_BYTES + 1)
             return None
@@ -164,7 +169,7 @@ class Trees:
     def receive(self) -> "TreeImport":
         """Begin a new tree."""
         name, target = self._storage.begin_import()
-        return TreeImport(name, target, self._flusher)
+        return TreeImport(name, target, self._flusher, self._storage.discard)
 
     def discard(self, name: str) -> None:
         """Remove a received tree that is not needed."""
@@ -194,8 +199,11 @@ class TreeExport:
 class TreeImport:
     """A tree being received; its writes run in the flusher's thread."""
 
-    def __init__(self, name: str, target: Import, flusher: Writer) -> None:
+    def __init__(
+        self, name: str, target: Import, flusher: Writer, discard: Callable[[str], None]
+    ) -> None:
         self.name = name
+        self._discard = discard
         self._target = target
         self._flusher = flusher
 
@@ -208,8 +216,12 @@ class TreeImport:
         self._flusher.submit(lambda: _succeeds(self._target.finish), done)
 
     def abandon(self) -> None:
-        """Drop it."""
-        self._flusher.submit(self._target.abort, lambda _none: None)
+        """Drop it, its folder included."""
+        self._flusher.submit(self._drop, lambda _none: None)
+
+    def _drop(self) -> None:
+        self._target.abort()
+        self._discard(self.name)
 
 
 def _succeeds(action: Callable[..., Any], *arguments: bytes) -> bool:

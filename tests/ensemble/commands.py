@@ -1,6 +1,7 @@
 """Runs the command `coord` from this checkout."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -24,8 +25,9 @@ def coord(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[s
     )
 
 
-def start_coord(*arguments: str) -> subprocess.Popen[str]:
-    """Start `coord ARGUMENTS` in the background."""
+def start_coord(*arguments: str, file_bytes_max: int = -1) -> subprocess.Popen[str]:
+    """Start `coord ARGUMENTS` in the background; its files may not grow over a limit."""
+    limit = (file_bytes_max, file_bytes_max)
     return subprocess.Popen(
         [sys.executable, "-m", "coord", *arguments],
         cwd=ROOT,
@@ -33,6 +35,7 @@ def start_coord(*arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ensemble.catchup import CatchUp, run
-from tests.ensemble.conftest import require
 from tests.ensemble.servers import CoordEnsemble
 
 ZNODES = 40_000
@@ -15,7 +14,6 @@ GAP_S_MAX = 2.0
 @pytest.fixture(scope="module")
 def caught_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatchUp]:
     """One catch-up, in which every watcher saw each change and all digests came out equal."""
-    require("coord")
     with CoordEnsemble(tmp_path_factory.mktemp("catchup"), tick_ms=2000) as ensemble:
         yield run(ensemble, ZNODES, watcher_timeout_ms=10_000)
 

@@ -1,5 +1,6 @@
 """The command line: the contract that scripts outside the project rely on."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
 
 from tests.ensemble.commands import coord, dev_port, start_coord
 
@@ -197,3 +200,34 @@ def test_serve_refuses_the_folder_of_another_replica_and_a_newer_format(tmp_path
     newer = coord("serve", str(path))
     assert newer.returncode == 2
     assert "99" in newer.stderr
+
+
+def test_a_disk_that_fails_ends_the_replica_with_one_line_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    port = dev_port(1)
+    config = serve_config(tmp_path, port)
+    limited = start_coord("serve", str(config), file_bytes_max=8 << 20)
+    acknowledged = 0
+    with contextlib.suppress(KazooException):
+        zk = KazooClient(f"127.0.0.1:{port}")
+        zk.start()
+        try:
+            while True:
+                zk.create(f"/{acknowledged}", b"x" * 500_000)
+                acknowledged += 1
+        finally:
+            zk.stop()
+            zk.close()
+    output, _ = limited.communicate(timeout=20)
+    assert limited.returncode == 1
+    assert output.splitlines()[-1].startswith("coord: a write in ")
+    assert "Traceback" not in output
+    assert acknowledged > 0
+    with start_coord("serve", str(config)) as whole:
+        zk = KazooClient(f"127.0.0.1:{port}")
+        zk.start()
+        assert {str(number) for number in range(acknowledged)} <= set(zk.get_children("/"))
+        zk.stop()
+        zk.close()
+        whole.terminate()

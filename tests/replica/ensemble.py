@@ -64,7 +64,7 @@ class Stock:
 
 class Export:
     def __init__(self, chunks: int) -> None:
-        self.point = Point(5, 1, 1)
+        self.point = Point(5, 1, (1 << 64) - 1)
         self.configuration = b""
         self.closed = False
         self._chunks = iter(bytes([number]) for number in range(chunks))
@@ -102,6 +102,7 @@ class Running:
         self.warnings: list[str] = []
         self.stock = Stock()
         self.next_machine: StateMachine | None = None
+        self.is_disk_stuck = False
         self._unstored = 0
         watches = WatchTable()
         settings = NodeSettings(
@@ -165,7 +166,7 @@ class Running:
 
     def store(self) -> None:
         """The disk has done what it was given."""
-        if self._unstored:
+        if self._unstored and not self.is_disk_stuck:
             number, self._unstored = self._unstored, 0
             self.disk.sync(number)
             self.replica.stored(number)

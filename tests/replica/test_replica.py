@@ -2,7 +2,8 @@
 
 import pytest
 
-from coord.replica.messages import BarrierRequest, encode
+from coord.operations.batch import encode_bundle
+from coord.replica.messages import BarrierRequest, Forward, PeerMessageError, encode
 from coord.replica.transfers import CHUNKS_UNDER_WAY
 from tests.replica.ensemble import Ensemble, Export
 
@@ -90,3 +91,32 @@ def test_a_transfer_that_another_one_replaces_ends_at_its_sender(ensemble: Ensem
     # Both transfers have the same number: chunks of the old sender are not taken for the new one's.
     assert len(second.waiting) == CHUNKS_UNDER_WAY
     assert not second.abandoned
+
+
+@pytest.mark.parametrize("bundle", [b"", b"short", encode_bundle(1, 1, 1, [b"x"]) + b"more"])
+def test_a_forward_that_is_no_bundle_of_its_sender_ends_the_link_only(
+    ensemble: Ensemble, bundle: bytes
+) -> None:
+    leader = ensemble.leader
+    peer = leader % 3 + 1
+    with pytest.raises(PeerMessageError):
+        ensemble[leader].replica.received(ensemble.ends[leader, peer], encode(Forward(bundle)))
+    foreign = encode_bundle(leader, 1, 1, [b"x"])
+    with pytest.raises(PeerMessageError):
+        ensemble[leader].replica.received(ensemble.ends[leader, peer], encode(Forward(foreign)))
+
+
+def test_a_leader_whose_disk_is_stuck_does_not_gather_without_bound(ensemble: Ensemble) -> None:
+    leader = ensemble.leader
+    client = ensemble.client(leader)
+    member = ensemble[leader]
+    member.is_disk_stuck = True
+    client.create("/large")
+    for _ in range(100):
+        client.set("/large", b"x" * 1_000_000)
+        ensemble.run(50)
+        client.received_frames()
+    assert member.node.last_index - member.disk.last_index < 30
+    member.is_disk_stuck = False
+    ensemble.run(5000)
+    assert not member.clients.origin.pending
