@@ -10,7 +10,7 @@ waits.
 
 from typing import Final
 
-PATIENCE_MS: Final = 3
+PATIENCE_MS: Final = 1
 """The longest wait: several times what a client on the same network needs to write again."""
 SHARE: Final = 0.9
 """Of the writes that are expected, so many are enough."""
