@@ -113,8 +113,8 @@ class SnapshotOffer:
     """The tree is the state after this entry."""
     index_epoch: jute.Long
     """Epoch of that entry."""
-    chain: jute.Long
-    """Chain checksum of that entry, as a signed number."""
+    chain: jute.Unsigned
+    """Chain checksum of that entry."""
     configuration: jute.Buffer
     """The configuration in force at that entry, encoded."""
 

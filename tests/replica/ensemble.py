@@ -64,7 +64,7 @@ class Stock:
 
 class Export:
     def __init__(self, chunks: int) -> None:
-        self.point = Point(5, 1, 1)
+        self.point = Point(5, 1, (1 << 64) - 1)
         self.configuration = b""
         self.closed = False
         self._chunks = iter(bytes([number]) for number in range(chunks))
