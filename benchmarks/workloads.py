@@ -81,9 +81,9 @@ def value(number: int) -> bytes:
     return key(number).ljust(VALUE_BYTES, b".")
 
 
-def get_request(xid: int, number: int) -> bytes:
-    """Read a key."""
-    return frame(xid, GET_DATA, text(key(number)) + b"\0")
+def read(xid: int, path: bytes) -> bytes:
+    """Read a node."""
+    return frame(xid, GET_DATA, text(path) + b"\0")
 
 
 def set_request(xid: int, number: int) -> bytes:
@@ -123,7 +123,7 @@ def mixed(seed: int, read_percent: int) -> Iterator[Batch]:
     for xid in range(1, REQUESTS + 1):
         number = chance.randrange(KEYS)
         if chance.randrange(100) < read_percent:
-            requests.append(get_request(xid, number))
+            requests.append(read(xid, key(number)))
             wants.append(get_want(number))
         else:
             requests.append(set_request(xid, number))
@@ -159,6 +159,15 @@ def creates(parent_path: bytes) -> Iterator[Batch]:
         pieces = [head + middle + n + tail for head, n in zip(heads, numbers, strict=True)]
         wants = [(length, start, end, prefix + n) for n in numbers]
         yield Batch(b"".join(pieces), offsets, wants)
+
+
+def random_reads(parents: Sequence[bytes], each: int, seed: int) -> Iterator[Batch]:
+    """Read random ones of the nodes that `creates` made, so many below each parent, for ever."""
+    chance = random.Random(seed)
+    want = get_want(0)
+    while True:
+        paths = [child(chance.choice(parents), chance.randrange(each)) for _ in range(REQUESTS)]
+        yield batch([read(xid, path) for xid, path in enumerate(paths, 1)], [want] * REQUESTS)
 
 
 def some(batches: Iterator[Batch], count: int) -> Iterator[Batch]:

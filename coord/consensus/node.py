@@ -48,7 +48,7 @@ class NotLeading(Exception):  # noqa: N818 - a state, not a fault
 
 
 class Backlogged(Exception):  # noqa: N818 - a state, not a fault
-    """Too many bytes are proposed and not committed: propose again after the next commit."""
+    """Too many bytes are proposed and not committed or stored: propose again after that."""
 
 
 class Node:

@@ -18,7 +18,7 @@ class Limits:
     tail: int = 8 << 20
     """Stored entries kept in memory for members that are a little behind; older ones are read."""
     uncommitted: int = 16 << 20
-    """Proposed and not committed; beyond it the driver must hold back its clients.
+    """Proposed and not committed, or not stored; beyond it the driver holds back its clients.
 
     It also bounds what a follower gathers, and stores in one transaction, to adopt an epoch."""
     history: int = 32 << 20

@@ -115,7 +115,7 @@ class Replica:
             self.perform(node)
         except Crash:
             self.world.crash(self.id)
-            if self.world.random.random() < 0.7:
+            if self.world.faults.crash_at_boundary or self.world.random.random() < 0.7:
                 delay = self.world.random.uniform(0.0, 8.0)
                 self.world.at(delay, lambda: self.world.start(self.id))
 
@@ -152,8 +152,11 @@ class Replica:
             self.world.transfer(self.id, transfer.peer)
 
     def _boundary(self) -> None:
-        chance = self.world.faults.crash_in_effects
-        if chance and self.world.random.random() < chance:
+        faults, world = self.world.faults, self.world
+        world.boundaries += 1
+        if world.boundaries == faults.crash_at_boundary:
+            raise Crash
+        if faults.crash_in_effects and world.random.random() < faults.crash_in_effects:
             raise Crash
 
     def _observe(self, node: Node) -> None:

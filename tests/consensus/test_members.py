@@ -81,6 +81,21 @@ def test_proposals_are_refused_beyond_what_may_be_uncommitted() -> None:
     assert node.last_index < 30
 
 
+def test_proposals_are_refused_beyond_what_the_leaders_own_disk_takes() -> None:
+    """The others commit without it, but what it has not stored stays in its memory."""
+    cluster = started(3, limits=Limits(uncommitted=3000))
+    leader = cluster.await_leader()
+    cluster.run_until(cluster.is_level, 1000.0)
+    cluster.faults.slow_disks = frozenset({leader})
+    cluster.faults.disk_ms = 10.0
+    node = cluster.node(leader)
+    cluster.run_until(lambda: cluster.propose(leader) is None, 1000.0)
+    cluster.run(50.0)
+    assert node.commit_index > node._journal.durable_index
+    assert node._journal.unstored_bytes < 4000
+    cluster.run_until(lambda: node.can_propose, 5000.0)
+
+
 def test_an_observer_follows_and_never_counts() -> None:
     cluster = started(4, observers=[4])
     cluster.commit()

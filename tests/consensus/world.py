@@ -27,6 +27,8 @@ class Faults:
     slow_disks: frozenset[int] = frozenset()
     crash_in_effects: float = 0.0
     """Chance of a crash at each boundary between two effects."""
+    crash_at_boundary: int = 0
+    """Number of the one boundary at which a replica crashes; 0 for none."""
     says_connections: float = 1.0
     """Chance that a replica is told of a connection made or lost."""
     transfer_failure: float = 0.0
@@ -40,6 +42,7 @@ class World(ABC):
         self.now = 0.0
         self.faults = faults or Faults()
         self.checkers = Checkers()
+        self.boundaries = 0
         self.cut: set[tuple[int, int]] = set()
         self.trace: deque[str] = deque(maxlen=4000)
         self._events: list[tuple[float, int, Callable[[], None]]] = []

@@ -10,15 +10,12 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import workloads
-from benchmarks.load import Connection, Load, Pipeline, close
 from tests.ensemble import storm
+from tests.ensemble.bulk import write_znodes
 from tests.ensemble.kills import Storm
 from tests.ensemble.processes import wait_for
 from tests.ensemble.servers import CoordEnsemble, Ensemble
 
-CONNECTIONS = 4
-DEPTH = 250
 CATCH_UP_SECONDS_MAX = 120.0
 WATCHER_TIMEOUT_MS = 40_000
 """In the command: the follower's watchers keep their connection while it stands still."""
@@ -43,19 +40,6 @@ class CatchUp:
     def by_snapshot(self) -> bool:
         """Whether a snapshot was installed."""
         return self.trees_before != self.trees_after
-
-
-def write_znodes(ensemble: Ensemble, replica: int, count: int) -> None:
-    """Create so many nodes of 100 bytes, through one replica."""
-    connections = [Connection(ensemble.address(replica)) for _ in range(CONNECTIONS)]
-    parents = [b"/bulk%d" % n for n in range(CONNECTIONS)]
-    for connection, path in zip(connections, parents, strict=True):
-        Load([Pipeline(connection, workloads.parent(path), 1)]).run_out()
-    each = count // CONNECTIONS
-    loads = [workloads.some(workloads.creates(path), each) for path in parents]
-    pairs = zip(connections, loads, strict=True)
-    Load([Pipeline(connection, load, DEPTH) for connection, load in pairs]).run_out()
-    close(connections)
 
 
 def trees(ensemble: Ensemble, replica: int) -> tuple[str, ...]:

@@ -9,16 +9,15 @@ from tests.ensemble.servers import (
     CoordEnsemble,
     Ensemble,
     ZooKeeperEnsemble,
-    coord_missing,
     zookeeper_missing,
 )
 
 KINDS = ("coord", "zookeeper")
 
 
-def require(kind: str) -> None:
-    """Skip when this kind of server cannot be started here."""
-    missing = coord_missing() if kind == "coord" else zookeeper_missing()
+def require_zookeeper() -> None:
+    """Skip when there is no ZooKeeper here."""
+    missing = zookeeper_missing()
     if missing:
         pytest.skip(missing)
 
@@ -26,7 +25,6 @@ def require(kind: str) -> None:
 @pytest.fixture(scope="session")
 def coord(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ensemble]:
     """Three coord replicas that all tests share."""
-    require("coord")
     with CoordEnsemble(tmp_path_factory.mktemp("coord")) as ensemble:
         yield ensemble
 
@@ -34,7 +32,7 @@ def coord(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ensemble]:
 @pytest.fixture(scope="session")
 def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ensemble]:
     """Three ZooKeeper servers that all tests share."""
-    require("zookeeper")
+    require_zookeeper()
     with ZooKeeperEnsemble(tmp_path_factory.mktemp("zookeeper")) as ensemble:
         yield ensemble
 

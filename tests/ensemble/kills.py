@@ -1,4 +1,4 @@
-"""Replicas are killed under load; a command, and what the tests of it share.
+"""Replicas are killed or stopped under load; a command, and what the tests of it share.
 
 python -m tests.ensemble.kills --rounds 20 --victim leader
 """
@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
@@ -25,12 +26,12 @@ PROGRESS_SECONDS_MAX = 30.0
 
 @attrs.frozen
 class Kill:
-    """One kill and what the clients felt of it."""
+    """One kill, or stop, and what the clients felt of it."""
 
     time: float
     """When the signal was sent, by the monotonic clock."""
     replicas: tuple[int, ...]
-    """Who was killed."""
+    """Who was killed or stopped."""
     gap_s: float
     """The longest time without an acknowledged write of anybody, until all replicas serve."""
     needlessly_lost: int
@@ -102,6 +103,22 @@ class Storm:
         for replica in replicas:
             self.ensemble.restart(replica, wait=False)
         self.ensemble.wait_until_serving(replicas)
+        return self._note(replicas, now, after)
+
+    def stop(self, replicas: Sequence[int], *, seconds: float) -> Kill:
+        """SIGSTOP these for so long, then let them go on."""
+        now = time.monotonic()
+        with ExitStack() as stack:
+            for replica in replicas:
+                stack.enter_context(self.ensemble.paused(replica))
+            end = now + seconds
+            wait_for(lambda: time.monotonic() > end, seconds=2 * seconds, what="the end of a stop")
+            after = time.monotonic()
+        self.ensemble.wait_until_serving(replicas)
+        return self._note(replicas, now, after)
+
+    def _note(self, replicas: Sequence[int], now: float, after: float) -> Kill:
+        """See writes go on, look at what the clients felt, send them home."""
         self.progress()
         losses = [
             loss
@@ -109,12 +126,8 @@ class Storm:
             for loss in client.losses
             if now <= loss.time <= after and loss.replica not in replicas
         ]
-        kill = Kill(
-            now,
-            tuple(replicas),
-            storm.longest_gap_s(self.writers, now, time.monotonic()),
-            len(losses),
-        )
+        gap_s = storm.longest_gap_s(self.writers, now, time.monotonic())
+        kill = Kill(now, tuple(replicas), gap_s, len(losses))
         self.kills.append(kill)
         for client in self.clients:
             client.go_home()
@@ -149,6 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--victim", choices=VICTIMS, default="leader")
+    parser.add_argument("--stop", type=float, metavar="SECONDS", help="SIGSTOP instead of SIGKILL")
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--servers", choices=("coord", "zookeeper"), default="coord")
     options = parser.parse_args()
@@ -159,9 +173,13 @@ def main() -> None:
         Storm(ensemble) as blowing,
     ):
         for number in range(1, options.rounds + 1):
-            kill = blowing.kill(VICTIMS[options.victim](ensemble))
+            victims = VICTIMS[options.victim](ensemble)
+            if options.stop:
+                kill = blowing.stop(victims, seconds=options.stop)
+            else:
+                kill = blowing.kill(victims)
             print(
-                f"{number}: {kill.replicas} killed, {kill.gap_s:.3f} s without a write, "
+                f"{number}: {kill.replicas} gone, {kill.gap_s:.3f} s without a write, "
                 f"{kill.needlessly_lost} connections to others lost",
                 flush=True,
             )

@@ -1,7 +1,6 @@
 """Ensembles of real server processes: coord's replicas, and Debian's ZooKeeper to compare with."""
 
 import contextlib
-import importlib.util
 import shutil
 import signal
 import sys
@@ -34,13 +33,6 @@ def zookeeper_missing() -> str | None:
     return None
 
 
-def coord_missing() -> str | None:
-    """Why no coord can be started here, or None."""
-    if importlib.util.find_spec("coord.server") is None:
-        return "coord does not serve yet"
-    return None
-
-
 class Ensemble(ABC):
     """Replicas with ids from 1, one process each, on loopback; a context that leaves nothing."""
 
@@ -51,6 +43,7 @@ class Ensemble(ABC):
         self.folder = folder
         self.ids = range(1, size + 1)
         self.tick_ms = tick_ms
+        self._last_leader = 0
         ports = reserve_ports(3 * size)
         self.client_ports = dict(zip(self.ids, ports[:size], strict=True))
         self.peer_ports = dict(zip(self.ids, ports[size : 2 * size], strict=True))
@@ -153,8 +146,11 @@ class Ensemble(ABC):
         return wait_for(self.leader_nowait, seconds=seconds, what="a leader")
 
     def leader_nowait(self) -> int | None:
-        """The id of a replica that says that it leads, or None."""
-        return next((i for i in self.ids if self.mode(i) in ("leader", "standalone")), None)
+        """The id of a replica that says that it leads, or None; asks the last one first."""
+        ids = sorted(self.ids, key=lambda i: i != self._last_leader)
+        leader = next((i for i in ids if self.mode(i) in ("leader", "standalone")), None)
+        self._last_leader = leader or 0
+        return leader
 
     def followers(self) -> list[int]:
         """The ids of the other replicas that run."""

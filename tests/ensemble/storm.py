@@ -216,12 +216,20 @@ class Watcher(Client):
         self.segments.append(segment)
         self._note(probe, segment)
         while not self.released:
-            probe.ping()
+            self._ping(probe)
             self._note(probe, segment)
             self._stopping.wait(self._ping_s / 10)
         probe.sync()
         segment.end = probe.try_exists(BASE).zxid
         self._note(probe, segment)
+
+    def _ping(self, probe: Probe) -> None:
+        """Ping, and give the connection up when no reply comes in time, whatever else comes."""
+        deadline = time.monotonic() + self._patience_s
+        xid = probe.send(frames.PING, xid=frames.PING_XID)
+        while probe.receive().xid != xid:
+            if time.monotonic() > deadline:
+                raise ClosedError
 
     @staticmethod
     def _note(probe: Probe, segment: Segment) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ensemble.conftest import require
+from tests.ensemble.conftest import require_zookeeper
 from tests.ensemble.differential import run
 from tests.ensemble.servers import CoordEnsemble, ZooKeeperEnsemble
 
@@ -14,8 +14,7 @@ STEPS = 300
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, int]]]:
     """A coord and a ZooKeeper of their own: a stranger's session that ends would take a zxid."""
-    require("coord")
-    require("zookeeper")
+    require_zookeeper()
     folder = tmp_path_factory.mktemp("differential")
     with (
         CoordEnsemble(folder / "coord", 1) as ours,

@@ -7,7 +7,6 @@ import attrs
 import pytest
 
 from tests.ensemble import storm
-from tests.ensemble.conftest import require
 from tests.ensemble.kills import Kill, Storm, everybody, follower, leader
 from tests.ensemble.servers import CoordEnsemble
 
@@ -30,7 +29,6 @@ class Aftermath:
 @pytest.fixture(scope="module")
 def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
     """A follower, the leader twice, then everybody at once."""
-    require("coord")
     folder: Path = tmp_path_factory.mktemp("kills")
     with CoordEnsemble(folder, tick_ms=2000) as ensemble, Storm(ensemble) as blowing:
         blowing.kill(follower(ensemble))

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ensemble.conftest import require
 from tests.ensemble.locks import CONTENDER_KINDS, Contention, verify
 from tests.ensemble.servers import CoordEnsemble, Ensemble
 
 
 @pytest.fixture(scope="module")
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ensemble]:
-    require("coord")
     with CoordEnsemble(tmp_path_factory.mktemp("locks"), tick_ms=1000) as three:
         yield three
 

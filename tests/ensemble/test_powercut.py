@@ -10,7 +10,6 @@ import lmdb
 import pytest
 
 from tests.ensemble import frames
-from tests.ensemble.conftest import require
 from tests.ensemble.powercut import (
     Disk,
     replies,
@@ -94,7 +93,6 @@ def write(probe: Probe, count: int) -> list[str]:
 def test_each_reply_comes_after_a_sync_of_its_own_on_a_replication_quorum(
     tmp_path: Path, size: int, durable_on: int
 ) -> None:
-    require("coord")
     traced = Traced(tmp_path, size)
     count = 200 if size == 1 else 50
     with traced.ensemble as ensemble:
@@ -113,7 +111,6 @@ def test_each_reply_comes_after_a_sync_of_its_own_on_a_replication_quorum(
 
 
 def test_acknowledged_writes_survive_a_power_cut_of_every_replica(tmp_path: Path) -> None:
-    require("coord")
     traced = Traced(tmp_path, 3)
     with traced.ensemble as ensemble:
         with Probe(ensemble.address(ensemble.followers()[0])) as probe:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.ensemble import frames
-from tests.ensemble.conftest import require
 from tests.ensemble.probe import ClosedError, Probe
 from tests.ensemble.servers import REPOSITORY, CoordEnsemble
 
@@ -19,7 +18,6 @@ SILENCE_S = 1.5
 
 @pytest.fixture
 def ensemble(tmp_path: Path) -> Iterator[CoordEnsemble]:
-    require("coord")
     with CoordEnsemble(tmp_path, 5, quorums="simple L=4 R=2", tick_ms=1000) as five:
         yield five
 
