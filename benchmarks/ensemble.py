@@ -189,23 +189,19 @@ def ratio_line(shown: dict[str, float]) -> str:
 
 def run(ensembles: Sequence[Ensemble], options: argparse.Namespace) -> list[dict[str, object]]:
     """Measure every row on every ensemble in turn; print and return the table."""
-    rows = [
-        Row(load, *shape)
-        for load in LOADS
-        for shape in SHAPES
-        if not options.rows or load in options.rows
-    ]
+    loads = [load for load in LOADS if not options.rows or load in options.rows]
+    rows = [Row(load, *shape) for load in loads for shape in SHAPES]
     for ensemble in ensembles:
         prepare(ensemble)
-        for load in LOADS:
-            measure(ensemble, Row(load, 8, 100), warm_up=0, seconds=options.warm_up / len(LOADS))
+        for load in loads:
+            measure(ensemble, Row(load, 8, 100), warm_up=0, seconds=options.warm_up / len(loads))
     print(HEADINGS)
     table: list[dict[str, object]] = []
     for row in rows:
         rounds: dict[str, list[Figures]] = {ensemble.kind: [] for ensemble in ensembles}
         for _ in range(options.rounds):
             for ensemble in ensembles:
-                result = measure(ensemble, row, warm_up=0.5, seconds=options.seconds)
+                result = measure(ensemble, row, warm_up=options.settle, seconds=options.seconds)
                 rounds[ensemble.kind].append(result)
         medians = {kind: median(results) for kind, results in rounds.items()}
         entry: dict[str, object] = {"row": str(row)}
@@ -235,6 +231,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round")
     parser.add_argument("--warm-up", type=float, default=12.0, help="seconds before the first row")
+    parser.add_argument("--settle", type=float, default=0.5, help="seconds before each round")
     parser.add_argument("--data", type=Path, help="where the servers keep their data while it runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table there")
     return parser.parse_args(arguments)
