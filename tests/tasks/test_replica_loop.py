@@ -27,6 +27,7 @@ class Replica:
         self.now_ms = 0
         self.clients = SimpleNamespace(commands=[])
         self.applied = None
+        self.is_gathering = False
         self.configuration = b""
 
     def wake(self, now_ms: int) -> None:
