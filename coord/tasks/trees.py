@@ -20,7 +20,7 @@ from coord.tasks.writer import Writer
 FLUSH_BYTES: Final = 8 << 20
 """Changes in memory, or applied entries since the last flush. A restart applies that much of the
 log again, which takes about a second at the most."""
-OVERLAY_BYTES_MAX: Final = 64 << 20
+OVERLAY_BYTES_MAX: Final = 32 << 20
 """With this much not flushed the log is not written, so acks wait, until a flush is done."""
 FLUSH_AFTER_MS: Final = 60_000
 """Whatever changed is flushed after this time."""
