@@ -1,6 +1,7 @@
 """`coord dev`: a whole ensemble on loopback, one process for each replica."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -167,13 +168,14 @@ def _attend(ensemble: _Ensemble, command: tuple[str, ...]) -> int:
             process.send_signal(ended.number)
             status = process.wait()
         return status if status >= 0 else 128 - status
+    program = "coord" if shutil.which("coord") else f"{sys.executable} -m coord"
     print(
         f"Serving on {ensemble.hosts}\n"
         f"({ensemble.processes()})\n"
         "Try, in another terminal:\n"
-        f"  coord status --hosts {ensemble.hosts}\n"
-        f"  coord shell --hosts {ensemble.hosts} -- create /hello world\n"
-        f"  coord shell --hosts {ensemble.hosts} -- get /hello\n"
+        f"  {program} status --hosts {ensemble.hosts}\n"
+        f"  {program} shell --hosts {ensemble.hosts} -- create /hello world\n"
+        f"  {program} shell --hosts {ensemble.hosts} -- get /hello\n"
         "Any ZooKeeper client can use these addresses. Ctrl-C ends the ensemble.",
         flush=True,
     )
