@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import random
+import resource
 import secrets
 import signal
 import socket
@@ -303,6 +304,9 @@ class Server:
 
 async def run(config: Config) -> None:
     """Run one replica until it is told to end; raises StartError, StopError."""
+    # Each client takes a descriptor, and the usual soft limit is 1024.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         storage = Storage.open(config.data_dir, config.id)
     except DataFolderError as error:

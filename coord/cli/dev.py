@@ -23,6 +23,7 @@ ENDS_WITHIN_S = 5.0
 """A replica that takes longer to end is killed."""
 PEER_PORT_OFFSET = 2888 - 2181
 """Peer ports follow the client ports at ZooKeeper's usual distance."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -112,7 +113,9 @@ class _Ensemble:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End all replicas."""
+        """End all replicas; another signal meanwhile must not leave any of them behind."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
@@ -226,8 +229,7 @@ def _signals_raise() -> Iterator[None]:
     def end(number: int, _frame: FrameType | None) -> None:
         raise _EndedError(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, end) for number in numbers}
+    before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
         yield
     finally:

@@ -12,10 +12,11 @@ class Barriers:
 
     __slots__ = ("_asked", "_confirmed", "_token", "_waiting", "sent_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0) -> None:
+        """`start`: which of the replica's process starts this is; no token is used twice."""
         self._waiting: list[tuple[Any, bytes]] = []
         self._asked: list[tuple[Any, bytes]] = []
-        self._token = 0
+        self._token = start << 32
         self._confirmed: list[tuple[int, list[tuple[Any, bytes]]]] = []
         self.sent_ms = 0
 

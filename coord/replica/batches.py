@@ -17,11 +17,15 @@ it has pending, so this many means that commits are stuck."""
 class Batches:
     """Bundles in, payloads of entries out."""
 
-    __slots__ = ("_bytes", "_waiting")
+    __slots__ = ("_bytes", "_waiting", "entry_operations", "operations")
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._bytes = 0
+        self.operations = 0
+        """Operations that wait."""
+        self.entry_operations = 0
+        """Operations in the entry that was taken last."""
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -31,11 +35,13 @@ class Batches:
         if self._bytes + len(bundle) <= WAITING_BYTES_MAX:
             self._waiting.append((operations, bundle))
             self._bytes += len(bundle)
+            self.operations += operations
 
     def clear(self) -> None:
         """Forget all: their origins will send them to the leader that comes."""
         self._waiting.clear()
         self._bytes = 0
+        self.operations = 0
 
     def take_entry(self, time_ms: int) -> bytes:
         """The payload of the next entry; something must be waiting."""
@@ -54,4 +60,6 @@ class Batches:
             size += len(bundle)
             count += operations
         self._bytes -= size
+        self.operations -= count
+        self.entry_operations = count
         return encode_entry(time_ms, batch)

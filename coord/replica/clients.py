@@ -68,7 +68,7 @@ class Clients:
         self.origin = origin
         self.lease = lease
         self.watches = watches
-        self.barriers = Barriers()
+        self.barriers = Barriers(origin.start)
         self.timeouts_ms = timeouts_ms
         """Least and greatest session timeout."""
         self.now_ms = 0

@@ -64,9 +64,9 @@ class Origin:
         self._unsent = len(self.pending)
 
     @property
-    def has_unsent(self) -> bool:
-        """Whether `take_bundle` would give something."""
-        return self._unsent > 0
+    def unsent(self) -> int:
+        """Writes that the present leader has not been given."""
+        return self._unsent
 
     def take_bundle(self) -> bytes | None:
         """The next writes that the present leader has not been given, encoded; None: none."""

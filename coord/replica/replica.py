@@ -25,6 +25,7 @@ from coord.operations.batch import count_in, is_bundle
 from coord.operations.machine import StateMachine
 from coord.replica.batches import Batches
 from coord.replica.clients import Clients
+from coord.replica.gathering import Gathering
 from coord.replica.links import Link, Links
 from coord.replica.messages import (
     BarrierReply,
@@ -71,6 +72,9 @@ class Replica:
         self._stored = 0
         self._leading_to: tuple[int, int] = (0, 0)
         self._reported_ms = 0
+        self._gathering = Gathering()
+        self.is_gathering = False
+        """Writes wait for others to join them: `advance` is due again within a millisecond."""
         self._forward_now = False
         self._forwarded_ms = 0
         self._awaited = 0
@@ -218,7 +222,9 @@ class Replica:
     def _apply(self, entry: Entry) -> None:
         assert entry.index == self.applied.index + 1, "entries are applied in order, each once"
         if entry.kind == EntryKind.OPERATIONS:
+            before = self.clients.origin.first_pending
             self.machine.apply(entry.payload, self.clients)
+            self._note_answers(self.clients.origin.first_pending - before)
         elif entry.kind == EntryKind.CONFIGURATION:
             self.configuration = entry.payload
             self.machine.configure(entry.payload, 0, self.clients)
@@ -226,6 +232,13 @@ class Replica:
         self.applied = point_of(entry)
         self.outside.applied(entry.index, len(entry.payload))
         self.sessions.applied(entry.index)
+
+    def _note_answers(self, own: int) -> None:
+        """So many writes of this replica's clients were answered; the leader counts all."""
+        waiting = self.clients.origin.unsent
+        if self._leading_to[0] == self.id:
+            own, waiting = self._batches.entry_operations, waiting + self._batches.operations
+        self._gathering.answered(own, waiting, self.now_ms)
 
     def _install(self, snapshot: InstalledSnapshot) -> None:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""
@@ -273,6 +286,7 @@ class Replica:
     # --------------------------------------------------------------------------------- writes
 
     def _propose(self) -> None:
+        self.is_gathering = False
         leader = self._leading_to[0]
         if not leader:
             return
@@ -282,10 +296,11 @@ class Replica:
             return
         node, batches = self.node, self._batches
         while node.can_propose and node.last_index - node.commit_index < IN_FLIGHT_MAX:
+            waiting = batches.operations + origin.unsent
+            if not waiting or not self._gathered(waiting):
+                return
             if (bundle := origin.take_bundle()) is not None:
                 batches.add(bundle, count_in(bundle))
-            if not batches:
-                return
             node.propose(batches.take_entry(self.outside.wall_ms()))
 
     def _forward(self, leader: int) -> None:
@@ -295,11 +310,19 @@ class Replica:
         would only wake it up.
         """
         node, origin = self.node, self.clients.origin
-        if not self._forward_now and node.last_index > node.commit_index:
+        if not origin.unsent:
+            return
+        is_under_way = node.last_index > node.commit_index
+        if not self._forward_now and (is_under_way or not self._gathered(origin.unsent)):
             return
         self._forward_now = False
         while (bundle := origin.take_bundle()) is not None:
             self.links.send(leader, encode(Forward(bundle)))
+
+    def _gathered(self, waiting: int) -> bool:
+        """Whether so many writes are enough to be sent on now."""
+        self.is_gathering = not self._gathering.suffices(waiting, self.now_ms)
+        return not self.is_gathering
 
     def _forwarded(self, peer: int, message: Forward) -> None:
         bundle = message.bundle or b""

@@ -1,5 +1,7 @@
 """Client sockets: accept, receive into `Clients`, send what a connection's outbox holds."""
 
+import errno
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from coord.tasks.outgoing import Outgoing, receive
 
 ACCEPT_AT_ONCE: Final = 100
 """Connections taken from a listener in one go, so that a storm does not starve the others."""
+NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -63,11 +66,9 @@ class ClientSocket:
         if connection.cut:
             self._close()
             return
-        if connection.outbox:
-            self._outgoing.put(b"".join(connection.outbox))
-            connection.outbox.clear()
+        parts, connection.outbox = connection.outbox, []
         try:
-            empty = self._outgoing.send()
+            empty = self._outgoing.send_all(parts)
         except OSError:
             self._close()
             return
@@ -95,6 +96,7 @@ class Listener:
     ) -> None:
         self._socket = sock
         self._admit = admit
+        self._spare = _open_spare()
         hub.add(sock.fileno(), self)
 
     def ready(self, _events: int) -> None:
@@ -102,15 +104,32 @@ class Listener:
         for _ in range(ACCEPT_AT_ONCE):
             try:
                 accepted, address = self._socket.accept()
-            except OSError:
-                # Nobody waits any more, or no descriptor is left: the backlog keeps them.
-                return
+            except OSError as error:
+                if error.errno not in NO_DESCRIPTORS:
+                    return  # nobody waits any more
+                self._turn_away()
+                continue
             accepted.settimeout(0)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._admit(accepted, _text(address))
 
+    def _turn_away(self) -> None:
+        """No descriptor is left: close one that waits, or the epoll would report it for ever."""
+        os.close(self._spare)
+        try:
+            self._socket.accept()[0].close()
+        except OSError:
+            pass
+        finally:
+            self._spare = _open_spare()
+
     def flush(self) -> None:
         """A listener sends nothing."""
+
+
+def _open_spare() -> int:
+    """A descriptor to give back when there are no others."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _text(address: tuple[str, int]) -> str:

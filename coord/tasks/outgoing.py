@@ -5,6 +5,8 @@ from typing import Final
 
 RECEIVE_BYTES: Final = 256 << 10
 """Asked of a socket at once: whole pipelines of requests, small against any budget."""
+SEND_BYTES: Final = 1 << 20
+"""Joined and offered to a socket at once: what it does not take is copied again."""
 
 _buffer = bytearray(RECEIVE_BYTES)
 _view = memoryview(_buffer)
@@ -39,15 +41,28 @@ class Outgoing:
         self._parts.append(data)
         self.unsent_bytes += len(data)
 
+    def send_all(self, parts: list[bytes]) -> bool:
+        """Add bytes at the end and `send`."""
+        self.unsent_bytes += sum(map(len, parts))
+        self._parts += parts
+        return self.send()
+
     def send(self) -> bool:
         """Give the socket what it takes; whether everything is gone. Raises OSError."""
-        if not self._parts:
-            return True
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        self.unsent_bytes = len(data) - sent
-        self._parts = [data[sent:]] if self.unsent_bytes else []
-        return not self._parts
+        parts = self._parts
+        while parts:
+            taken, size = 1, len(parts[0])
+            while taken < len(parts) and size < SEND_BYTES:
+                size += len(parts[taken])
+                taken += 1
+            data = parts[0] if taken == 1 else b"".join(parts[:taken])
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            self.unsent_bytes -= sent
+            if sent < size:
+                parts[:taken] = [data[sent:]]
+                return False
+            del parts[:taken]
+        return True

@@ -22,7 +22,7 @@ from coord.tasks.writer import Writer
 
 BUSY_MS: Final = 5
 """The longest time of work without letting other tasks of the process run."""
-LINGER_S: Final = 0.002
+LINGER_S: Final = 0.001
 """After work, more is waited for in the kernel for this long: to put a Trio task to sleep and to
 wake it costs more than a small request in all, and the other tasks here can wait."""
 SLOW_WRITE_MS: Final = 2
@@ -83,7 +83,8 @@ class ReplicaLoop:
             nursery.start_soon(self._keep_ticking)
             breath_ms = clock_ms()
             while not self.stopping:
-                if self.round(0.0) or self.round(LINGER_S):
+                linger_s = LINGER_S if self.replica.is_gathering else 0.0
+                if self.round(linger_s) or self.round(LINGER_S):
                     if self._last_round_ms - breath_ms > BUSY_MS:
                         await trio.lowlevel.checkpoint()
                         breath_ms = clock_ms()
@@ -127,7 +128,7 @@ class ReplicaLoop:
         if self._unwritten and not self._writer.busy and not self._trees.overloaded:
             busy = self._write() or busy
         filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
-        return busy or filling
+        return busy or filling or replica.is_gathering
 
     def _answer_commands(self) -> None:
         """Answer the four-letter words that have come."""

@@ -25,9 +25,19 @@ def coord(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[s
     )
 
 
-def start_coord(*arguments: str, file_bytes_max: int = -1) -> subprocess.Popen[str]:
-    """Start `coord ARGUMENTS` in the background; its files may not grow over a limit."""
-    limit = (file_bytes_max, file_bytes_max)
+def start_coord(
+    *arguments: str, file_bytes_max: int | None = None, files_max: int | None = None
+) -> subprocess.Popen[str]:
+    """Start `coord ARGUMENTS` in the background, with limits on its files if need be."""
+
+    def limit() -> None:
+        for kind, most in (
+            (resource.RLIMIT_FSIZE, file_bytes_max),
+            (resource.RLIMIT_NOFILE, files_max),
+        ):
+            if most is not None:
+                resource.setrlimit(kind, (most, most))
+
     return subprocess.Popen(
         [sys.executable, "-m", "coord", *arguments],
         cwd=ROOT,
@@ -35,7 +45,7 @@ def start_coord(*arguments: str, file_bytes_max: int = -1) -> subprocess.Popen[s
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+        preexec_fn=limit,
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,6 +67,24 @@ def test_dev_says_what_to_try_and_ends_on_a_signal_without_leaving_anything() ->
     finally:
         process.kill()
         process.communicate()
+    with pytest.raises(ProcessLookupError):
+        os.kill(replica, 0)
+
+
+def test_dev_that_is_told_twice_to_end_leaves_nothing_either() -> None:
+    port = dev_port(1)
+    with start_coord("dev", "--replicas", "1", "--port", str(port)) as process:
+        assert process.stdout is not None
+        line = ""
+        while "pid " not in line:
+            line = process.stdout.readline()
+        replica = int(line.partition("pid ")[2].partition(")")[0])
+        os.kill(replica, signal.SIGSTOP)  # so that it does not end by itself
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(replica, 0)
 
@@ -202,6 +221,24 @@ def test_serve_refuses_the_folder_of_another_replica_and_a_newer_format(tmp_path
     assert "99" in newer.stderr
 
 
+def test_clients_over_the_limit_of_descriptors_are_turned_away(tmp_path: Path) -> None:
+    port = dev_port(1)
+    arguments = ("serve", str(serve_config(tmp_path, port)))
+    with start_coord(*arguments, files_max=64) as process, contextlib.ExitStack() as stack:
+        zk = KazooClient(f"127.0.0.1:{port}")
+        zk.start()
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(100)
+        ]
+        for client in clients[-10:]:
+            client.settimeout(5)
+            assert client.recv(1) == b""
+        assert zk.exists("/") is not None
+        zk.stop()
+        zk.close()
+        process.terminate()
+
+
 def test_a_disk_that_fails_ends_the_replica_with_one_line_and_loses_nothing(
     tmp_path: Path,
 ) -> None:
@@ -219,7 +256,8 @@ def test_a_disk_that_fails_ends_the_replica_with_one_line_and_loses_nothing(
         finally:
             zk.stop()
             zk.close()
-    output, _ = limited.communicate(timeout=20)
+    with limited:
+        output, _ = limited.communicate(timeout=20)
     assert limited.returncode == 1
     assert output.splitlines()[-1].startswith("coord: a write in ")
     assert "Traceback" not in output
