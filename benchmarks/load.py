@@ -249,8 +249,13 @@ class Synchronous:
         latencies.append((time.perf_counter_ns() - self._departure, 1))
         want, start, end, piece = self._batch.wants[self._place]
         self._place += 1
-        # A reply this short comes in one piece on loopback.
-        length, xid, _zxid, error = HEADER.unpack_from(data) if len(data) >= 20 else (0, 0, 0, 0)
+        while len(data) < 20 or len(data) < 4 + HEADER.unpack_from(data)[0]:
+            # Rare: a server that sent the length by itself.
+            piece_after = self.socket.recv(REPLY_BYTES_MAX)
+            if not piece_after:
+                raise ConnectionError("the server closed the connection")
+            data += piece_after
+        length, xid, _zxid, error = HEADER.unpack_from(data)
         if (
             xid != self._place
             or error

@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,19 @@ def test_right_replies_are_counted(wire: Wire) -> None:
     wire.answer(*(reply(xid) for xid in range(1, DEPTH + 1)))
     Load([one]).run_out()
     assert one.done == DEPTH
+
+
+@pytest.mark.parametrize("depth", [1, DEPTH])
+def test_a_reply_may_come_in_pieces(wire: Wire, depth: int) -> None:
+    one = pipeline(wire, reads(DEPTH), depth)
+    whole = struct.pack(">i", len(reply(1))) + reply(1)
+    wire.server.sendall(whole[:4])
+    sender = threading.Thread(target=lambda: wire.server.sendall(whole[4:]))
+    sender.start()
+    while not one.done:
+        one.turn([], sending=False)
+    sender.join()
+    assert one.done == 1
 
 
 @pytest.mark.parametrize(
