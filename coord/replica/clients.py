@@ -22,8 +22,10 @@ from coord.operations.machine import StateMachine
 from coord.operations.table import KINDS, Kind, kind_of
 from coord.replica.barriers import Barriers
 from coord.replica.connections import Connection, Slot, Transport
+from coord.replica.latency import Latency
 from coord.replica.leases import Lease
 from coord.replica.origin import Origin
+from coord.replica.pings import Pings
 from coord.state.permissions import may_read
 from coord.state.watches import WatchTable
 from coord.wire.connection import Command
@@ -69,6 +71,7 @@ class Clients:
         self.lease = lease
         self.watches = watches
         self.barriers = Barriers(origin.start)
+        self.pings = Pings(lease, self.barriers)
         self.timeouts_ms = timeouts_ms
         """Least and greatest session timeout."""
         self.now_ms = 0
@@ -90,8 +93,7 @@ class Clients:
         self.received_count = 0
         """Requests of connections that are gone; those of living ones stand in them."""
         self.sent_count = 0
-        self.latency_ms = [0, 0, 0, 0]
-        """Least, sum, greatest, count over requests that waited for a commit."""
+        self.latency = Latency()
 
     # ------------------------------------------------------------------ connections come and go
 
@@ -113,6 +115,7 @@ class Clients:
         if self.attached.get(connection.session_id) is connection:
             del self.attached[connection.session_id]
         self.watches.drop(connection)
+        self.pings.forget(connection)
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Bytes of a client have come."""
@@ -161,8 +164,11 @@ class Clients:
         if opcode in WRITES:
             self._write(connection, xid, opcode, frame)
         elif opcode == PING:
-            if self.lease.holds(self.clock()):
+            now_ms = self.clock()
+            if self.lease.holds(now_ms):
                 connection.write(encode_reply(xid, self.machine.zxid, 0))
+            else:
+                self.pings.keep(Slot(connection, xid, PING, now_ms, 0))
         elif opcode == AUTH:
             self._authenticate(connection, xid, frame)
         elif opcode == SYNC:
@@ -299,6 +305,7 @@ class Clients:
                 connection.abort()
             else:
                 self.waiting.append((connection, request))
+        self.pings.tick(self.now_ms)
         has_lease = self.lease.holds(self.now_ms)
         for connection in list(self.connections):
             if connection.is_overdue(self.now_ms, has_lease=has_lease):
@@ -356,7 +363,7 @@ class Clients:
             connection.abort()
             return
         slot.reply = encode_reply(slot.xid, zxid, error, body)
-        self._measure(self.now_ms - slot.since_ms)
+        self.latency.add(self.now_ms - slot.since_ms)
         if connection.queue[0] is slot:
             self._drain(connection)
 
@@ -366,7 +373,9 @@ class Clients:
         if connection.closed or connection.close_when_sent:
             return
         slot.reply = encode_reply(slot.xid, self.machine.zxid, 0, body)
-        if connection.queue[0] is slot:
+        if slot.opcode == PING:
+            connection.write(slot.reply)
+        elif connection.queue[0] is slot:
             self._drain(connection)
 
     def _drain(self, connection: Connection) -> None:
@@ -387,10 +396,3 @@ class Clients:
                 connection.write(item.reply)
                 if item.opcode == CLOSE_SESSION:
                     connection.finish()
-
-    def _measure(self, latency_ms: int) -> None:
-        least_sum_greatest = self.latency_ms
-        least_sum_greatest[1] += latency_ms
-        least_sum_greatest[3] += 1
-        if latency_ms > least_sum_greatest[2]:
-            least_sum_greatest[2] = latency_ms

@@ -20,7 +20,7 @@ def survey(
     node, clients, machine = replica.node, replica.clients, replica.machine
     leads = node.established and node.leader == replica.id
     serving = clients.lease.holds(replica.now_ms)
-    least, total, greatest, count = clients.latency_ms
+    latency = clients.latency
     configuration = node.configuration
     return Status(
         replica_id=replica.id,
@@ -50,7 +50,7 @@ def survey(
         outstanding=len(clients.origin.pending),
         received=clients.received_count + sum(item.received_count for item in clients.connections),
         sent=clients.sent_count + sum(item.sent_count for item in clients.connections),
-        latency_ms=(least, total / count if count else 0.0, greatest),
+        latency_ms=(latency.least, latency.mean, latency.greatest),
         uptime_ms=replica.now_ms - started_ms,
         log_syncs=log_syncs,
         peers=tuple((item.peer, item.stored, item.stored >= 0) for item in node.peers),

@@ -56,6 +56,47 @@ def test_a_ping_is_not_answered_without_a_lease(served: Served) -> None:
     assert client.xids() == []
 
 
+def test_a_ping_without_a_lease_is_answered_when_the_leader_knows_of_it_and_a_barrier_passed(
+    served: Served,
+) -> None:
+    client = served.attached()
+    served.clients.now_ms = 2000
+    client.send(OpCode.PING, xid=-2)
+    served.clients.lease.echo(2000)  # sent in the same millisecond, perhaps before the ping came
+    served.clients.tick()
+    barriers = served.clients.barriers
+    assert barriers.ask(2000) is None
+    served.clients.lease.echo(2001)
+    served.clients.tick()
+    token = barriers.ask(2001)
+    assert token is not None
+    barriers.confirmed(token, 7)
+    assert barriers.passed(6) == []
+    assert client.xids() == []
+    for slot, body in barriers.passed(7):
+        served.clients.barrier_passed(slot, body)
+    assert client.xids() == [-2]
+
+
+def test_a_ping_without_a_lease_is_never_answered_when_the_session_ended_meanwhile(
+    served: Served,
+) -> None:
+    client, other = served.attached(), served.attached()
+    served.clients.now_ms = 2000
+    client.send(OpCode.PING, xid=-2)
+    served.clients.lease.echo(2001)
+    served.clients.tick()
+    token = served.clients.barriers.ask(2001)
+    assert token is not None
+    served.clients.barriers.confirmed(token, 7)
+    served.clients.ended(client.session.session_id)
+    for slot, body in served.clients.barriers.passed(7):
+        served.clients.barrier_passed(slot, body)
+    assert client.xids() == []
+    assert client.is_cut
+    assert not other.is_cut
+
+
 def test_a_connection_without_a_lease_is_cut_after_two_thirds_of_its_timeout(
     served: Served,
 ) -> None:
