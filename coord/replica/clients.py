@@ -40,10 +40,8 @@ PENDING_BYTES_MAX: Final = 64 << 20
 """Bytes of writes that wait to be applied, over all clients of a replica; beyond it, clients with
 writes of their own in flight are not read from. Sixteen of the largest batches."""
 SESSION_MOVED: Final = -118
-SESSION_EXPIRED: Final = -112
 MARSHALLING_ERROR: Final = -5
 UNIMPLEMENTED: Final = -6
-AUTH_FAILED: Final = -115
 AHEAD_WAIT_MS: Final = 1000
 """A client that has seen a later state than this replica waits this long for it to catch up."""
 
