@@ -32,7 +32,7 @@ class Gathering:
         """`count` writes were answered just now, while `waiting` others wait already."""
         if self._skip:
             self._skip -= 1
-            self._expected = 0
+            self._expected = 0.0
             return
         self._expected = SHARE * (count + waiting)
         self._due_ms = now_ms + PATIENCE_MS
@@ -42,11 +42,11 @@ class Gathering:
         if waiting >= self._expected:
             if self._expected:
                 self._lapse = 1
-                self._expected = 0
+                self._expected = 0.0
             return True
         if now_ms <= self._due_ms:
             return False
-        self._expected = 0
+        self._expected = 0.0
         self._skip = self._lapse
         self._lapse = min(2 * self._lapse, LAPSE_MAX)
         return True
