@@ -26,7 +26,7 @@ from coord.consensus.log import Point
 from coord.state.store import PATH_KEY, Table
 from coord.storage.environment import Environment
 from coord.storage.errors import DamagedTree
-from coord.storage.flush import Flush, FlushPoint, TreeFile, read_journal
+from coord.storage.flush import STEPS, Flush, FlushPoint, Steps, TreeFile, read_journal
 from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
 from coord.storage.layer import MISSING, TABLE_PREFIXES, Cache, Layer
 from coord.storage.seal import unseal
@@ -62,7 +62,7 @@ class View:
 class TreeStore:
     """The state as `state.store.Store`, kept in LMDB; belongs to the loop's thread."""
 
-    def __init__(self, environment: Environment, cache_bytes: int) -> None:
+    def __init__(self, environment: Environment, cache_bytes: int, steps: Steps) -> None:
         """Use `open` or `create`."""
         self._file = TreeFile(environment)
         self._view = View(self._file)
@@ -72,26 +72,41 @@ class TreeStore:
         self._frozen_records = _NOTHING
         self._path_key: bytes | None = None
         self._keys = PathKeys(b"")  # until the row of the path key is put: no node comes before
+        self._steps = steps
         self._flush: Flush | None = None
         self._flushed = FlushPoint()
         self._read_state()
 
     @classmethod
-    def create(cls, path: Path, *, cache_bytes: int = CACHE_BYTES) -> "TreeStore":
+    def create(
+        cls,
+        path: Path,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        steps: Steps = STEPS,
+        map_bytes: int = MAP_BYTES,
+    ) -> "TreeStore":
         """Make an empty tree, durably, in a folder that is not there yet."""
         path.mkdir()
-        tree = cls.open(path, cache_bytes=cache_bytes)
+        tree = cls.open(path, cache_bytes=cache_bytes, steps=steps, map_bytes=map_bytes)
         tree.file.environment.sync()
         return tree
 
     @classmethod
-    def open(cls, path: Path, *, cache_bytes: int = CACHE_BYTES) -> "TreeStore":
+    def open(
+        cls,
+        path: Path,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        steps: Steps = STEPS,
+        map_bytes: int = MAP_BYTES,
+    ) -> "TreeStore":
         """Open a tree as of its last flush; reads a bounded amount, however large it is."""
         environment = Environment.open(
-            path, map_bytes=MAP_BYTES, locked=True, durable=True, damage=DamagedTree
+            path, map_bytes=map_bytes, locked=True, durable=True, damage=DamagedTree
         )
         try:
-            return cls(environment, cache_bytes)
+            return cls(environment, cache_bytes, steps)
         except BaseException:
             environment.close()
             raise
@@ -209,7 +224,7 @@ class TreeStore:
         assert point.index >= self.point.index, "a tree never goes back"
         self._frozen, self._fresh = self._fresh, Layer()
         self._frozen_records = self._frozen.records
-        self._flush = self._new_flush(FlushPoint(point, configuration), journaled=False)
+        self._flush = self._new_flush(FlushPoint(point, configuration))
         return self._flush
 
     def unfinished(self) -> Flush | None:
@@ -257,11 +272,12 @@ class TreeStore:
         if path_key is not None:
             self._key_paths(path_key)
         if self._frozen is not None:
-            self._flush = self._new_flush(self._flushed, journaled=True)
+            self._flush = self._new_flush(self._flushed)
+            self._flush.resume()
 
-    def _new_flush(self, point: FlushPoint, *, journaled: bool) -> Flush:
+    def _new_flush(self, point: FlushPoint) -> Flush:
         assert self._frozen is not None
-        return Flush(self._file, self._frozen, point, self._keys, journaled=journaled)
+        return Flush(self._file, self._frozen, point, self._keys, self._steps)
 
     def _key_paths(self, row: bytes) -> None:
         """Take the key of all paths from its row, before there is any path."""
