@@ -25,7 +25,7 @@ from coord.operations.batch import count_in, is_bundle
 from coord.operations.machine import StateMachine
 from coord.replica.batches import Batches
 from coord.replica.clients import Clients
-from coord.replica.gathering import Gathering
+from coord.replica.gathering import PLENTY, Gathering
 from coord.replica.links import Link, Links
 from coord.replica.messages import (
     BarrierReply,
@@ -297,7 +297,7 @@ class Replica:
         node, batches = self.node, self._batches
         while node.can_propose and node.last_index - node.commit_index < IN_FLIGHT_MAX:
             waiting = batches.operations + origin.unsent
-            if not waiting or not self._gathered(waiting):
+            if not waiting or self._answers_first(waiting) or not self._gathered(waiting):
                 return
             if (bundle := origin.take_bundle()) is not None:
                 batches.add(bundle, count_in(bundle))
@@ -313,11 +313,17 @@ class Replica:
         if not origin.unsent:
             return
         is_under_way = node.last_index > node.commit_index
-        if not self._forward_now and (is_under_way or not self._gathered(origin.unsent)):
+        if not self._forward_now and (
+            is_under_way or self._answers_first(origin.unsent) or not self._gathered(origin.unsent)
+        ):
             return
         self._forward_now = False
         while (bundle := origin.take_bundle()) is not None:
             self.links.send(leader, encode(Forward(bundle)))
+
+    def _answers_first(self, waiting: int) -> bool:
+        """Whether writes had better be answered, so that more come, before others are sent on."""
+        return waiting < PLENTY and self.node.commit_index > self.applied.index
 
     def _gathered(self, waiting: int) -> bool:
         """Whether so many writes are enough to be sent on now."""
