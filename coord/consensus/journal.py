@@ -42,7 +42,7 @@ ENTRY_OVERHEAD = 200
 class Recovered:
     """What the disk held at the start."""
 
-    hard: HardState = attrs.field(factory=HardState)
+    hard: HardState = HardState()
     """As stored last."""
     applied_index: int = 0
     """The tree is the state after this entry."""

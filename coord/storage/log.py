@@ -56,7 +56,7 @@ _entry = _ENTRY.pack
 class _State:
     """What the log holds beside the entries, and where they begin and end."""
 
-    hard: HardState = attrs.field(factory=HardState)
+    hard: HardState = HardState()
     """As stored last."""
     base: Point = ORIGIN
     """Just below the first entry."""
