@@ -1,7 +1,8 @@
 """What operations are given, and whom they tell what they did."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Final, Protocol
+from typing import Final
 
 import attrs
 
@@ -15,27 +16,27 @@ from coord.wire.errors import NoAuth
 from coord.wire.records import Id
 
 
-class Audience(Protocol):
+class Audience(ABC):
     """Who hears what an entry does, while it is applied.
 
     For each operation: first every `changed`, then `ended` or `moved`, then `settled`.
     """
 
+    @abstractmethod
     def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
         """Tell of one trigger of watches: an `EventType`, and the ACL that says who may know."""
-        ...
 
+    @abstractmethod
     def ended(self, session_id: int) -> None:
         """Tell that a session is closed or expired."""
-        ...
 
+    @abstractmethod
     def moved(self, session_id: int, attachment: int) -> None:
         """Tell that a session has a newer attachment: older connections of it are cut."""
-        ...
 
+    @abstractmethod
     def settled(self, replica: int, start: int, n: int, zxid: int, error: int, body: bytes) -> None:
         """Tell the outcome of write `n` of an origin: 0 and the reply's body, or an error."""
-        ...
 
 
 @attrs.define(eq=False)
@@ -68,7 +69,7 @@ class View:
     """The replicated settings."""
 
 
-class Silence:
+class Silence(Audience):
     """An audience that hears nothing: until the first entry comes, and for who only counts."""
 
     def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
@@ -87,24 +88,36 @@ class Silence:
 SILENCE: Final[Audience] = Silence()
 
 
-@attrs.define(eq=False)
+Change = tuple[int, bytes, int, bytes]
+"""What `Audience.changed` is told."""
+
+
 class Context:
     """What a write sees and changes; one object serves all, field by field."""
 
-    tree: Tree
-    """The nodes; its zxid and time are those of this operation."""
-    sessions: Sessions
-    """The sessions."""
-    settings: Settings
-    """The replicated settings."""
-    audience: Audience = SILENCE
-    """Who is told when a session ended or moved."""
-    changed: Callable[[int, bytes, int, bytes], None] = SILENCE.changed
-    """The audience's method of that name; in a multi it waits until all is done."""
-    session_id: int = 0
-    """Who writes; 0 for internal operations."""
-    identities: bytes = b""
-    """The identities of its connection, as they travel."""
+    def __init__(self, tree: Tree, sessions: Sessions, settings: Settings) -> None:
+        self.tree = tree
+        """The nodes; its zxid and time are those of this operation."""
+        self.sessions = sessions
+        """The sessions."""
+        self.settings = settings
+        """The replicated settings."""
+        self.audience: Audience = SILENCE
+        """Who is told what happened."""
+        self.held: list[Change] | None = None
+        """In a multi: the changes that nobody is told before all is done."""
+        self.session_id = 0
+        """Who writes; 0 for internal operations."""
+        self.identities = b""
+        """The identities of its connection, as they travel."""
+
+    def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
+        """Tell the audience of a change, as soon as it stands."""
+        held = self.held
+        if held is None:
+            self.audience.changed(event, path, zxid, acl)
+        else:
+            held.append((event, path, zxid, acl))
 
     def require(self, needs: int, acl: bytes) -> None:
         """Raise NoAuth unless the ACL of a node permits it."""

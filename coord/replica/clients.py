@@ -17,6 +17,7 @@ from typing import Final
 
 from coord import jute
 from coord.operations.batch import encode_operation, encode_request, operation_head
+from coord.operations.context import Audience
 from coord.operations.internal import Attached, AttachRequest, Internal
 from coord.operations.machine import StateMachine
 from coord.operations.table import KINDS, Kind, kind_of
@@ -53,7 +54,7 @@ ATTACH = int(Internal.ATTACH)
 WRITES: Final = frozenset(opcode for opcode, kind in KINDS.items() if kind is Kind.WRITE)
 
 
-class Clients:
+class Clients(Audience):
     """All client connections of one replica; it is the audience of the state machine."""
 
     def __init__(

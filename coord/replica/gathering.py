@@ -3,9 +3,9 @@
 After an entry, those whose writes it held write again, as a rule, within a millisecond or two.
 Whoever sends on at once what has come makes of n clients two groups that take turns, and twice the
 entries. So what is committed is applied and answered first, and then it is waited until about as
-many writes wait as were answered and were waiting then, for PATIENCE_MS at the most. Where that does not pay, because clients pause between their writes,
-it is given up for a while: for twice as many entries each time, up to 64. A single client never
-waits.
+many writes wait as were answered and were waiting then, for PATIENCE_MS at the most. Where that
+does not pay, because clients pause between their writes, it is given up for a while: for twice as
+many entries each time, up to 64. A single client never waits.
 """
 
 from typing import Final

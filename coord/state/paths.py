@@ -15,6 +15,8 @@ _is_printable = re.compile(
 
 def is_name(name: bytes) -> bool:
     """Tell whether this may be the last part of a path."""
+    if name.isalnum():
+        return True
     if _is_plain(name):
         return name not in (b".", b"..")
     try:

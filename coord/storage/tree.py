@@ -23,7 +23,7 @@ from typing import Final
 import lmdb
 
 from coord.consensus.log import Point
-from coord.state.store import PATH_KEY, Table
+from coord.state.store import PATH_KEY, Store, Table
 from coord.storage.environment import Environment
 from coord.storage.errors import DamagedTree
 from coord.storage.flush import STEPS, Flush, FlushPoint, Steps, TreeFile, read_journal
@@ -59,8 +59,8 @@ class View:
             self.transaction.abort()
 
 
-class TreeStore:
-    """The state as `state.store.Store`, kept in LMDB; belongs to the loop's thread."""
+class TreeStore(Store):
+    """The state, kept in LMDB; belongs to the loop's thread."""
 
     def __init__(self, environment: Environment, cache_bytes: int, steps: Steps) -> None:
         """Use `open` or `create`."""
@@ -287,7 +287,7 @@ class TreeStore:
         self._keys = PathKeys(secret)
 
     def _read_node(self, path: bytes) -> bytes | None:
-        """Return a node that no layer has, and remember it, also when there is none."""
+        """Return a node that no layer has, and remember it."""
         record = self._cache.promoted(path)
         if record is MISSING:
             key = self._keys.key_of(path)
@@ -302,7 +302,7 @@ class TreeStore:
                     raise DamagedTree(f"the znode {_shown(path)} is damaged")
                 if key[TAG_AT]:
                     record = record_behind_name(record)
-            self._cache.add(path, record)
+                self._cache.add(path, record)
         return record
 
     def _read_row(self, row: bytes) -> bytes | None:
