@@ -23,6 +23,7 @@ from coord.operations import batch
 from coord.operations.context import Audience, Caller, Context, View
 from coord.operations.ensemble import configuration_text
 from coord.operations.frames import BODY_AT
+from coord.operations.slices import Slices
 from coord.operations.table import ANSWERS, APPLIES, NEED_NO_SESSION, SPANS
 from coord.state import genesis, reaping
 from coord.state.permissions import READ_ACL
@@ -132,8 +133,8 @@ class StateMachine:
             raise Unimplemented
         span(frame, BODY_AT)
 
-    def answer(self, caller: Caller, opcode: int, frame: bytes) -> bytes:
-        """Return the body of the reply to a read, or raise its error."""
+    def answer(self, caller: Caller, opcode: int, frame: bytes) -> bytes | Slices:
+        """Return the body of the reply to a read, or what builds it; or raise its error."""
         try:
             answer, needs = ANSWERS[opcode]
         except KeyError:
