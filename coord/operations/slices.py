@@ -2,8 +2,8 @@
 
 Rules
 
-1. A read that looks at more than SLICE_NAMES names, or SLICE_PATHS paths, is answered by a generator
-   which stops after each so many, about 5 ms of work, and returns the parts of the reply's body.
+1. A read of more than SLICE_NAMES names, or SLICE_PATHS paths, is answered by a generator, which
+   stops after each so many, about 5 ms of work, and returns the parts of the reply's body.
 2. Nothing is read before its first step. What it then lists is what was true at that moment, and
    that is the moment at which its watches are set: changes made later are not in the list.
 3. Whoever does not want the rest closes it.

@@ -89,8 +89,11 @@ def _setting_all(view: View, caller: Caller, request: SetWatches2Request) -> Sli
 
 
 def _setting_one_shots(view: View, caller: Caller, request: SetWatchesRequest) -> Slices:
-    """Each path is looked up when its turn comes: the client is told of what it missed till then,
-    and gets no answer of a later state before it was told of all."""
+    """Set them one by one.
+
+    Each path is looked up when its turn comes: the client is told of what it missed till then, and
+    gets no answer of a later state before it was told of all.
+    """
     since = request.relative_zxid
 
     def data_event(record: bytes) -> int | None:

@@ -57,7 +57,7 @@ class WideReplies:
         self._make_slice(self._under_way.popleft())
 
     def _make_slice(self, wide: Wide) -> None:
-        if wide.connection.cut:
+        if wide.connection.cut or wide.connection.closed:
             return
         try:
             next(wide.slices)

@@ -128,7 +128,7 @@ class ReplicaLoop:
         if self._unwritten and not self._writer.busy and not self._trees.overloaded:
             busy = self._write() or busy
         filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
-        return busy or filling or replica.is_gathering
+        return busy or filling or replica.is_gathering or bool(replica.clients.pauses.wide)
 
     def _answer_commands(self) -> None:
         """Answer the four-letter words that have come."""
