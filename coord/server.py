@@ -20,6 +20,7 @@ from coord.consensus.journal import Recovered
 from coord.consensus.node import Node
 from coord.consensus.settings import NodeSettings
 from coord.operations.machine import StateMachine
+from coord.operations.slices import Slices
 from coord.replica.clients import Clients
 from coord.replica.leases import Lease
 from coord.replica.links import ForeignEnsembleError, Link, Links
@@ -220,7 +221,7 @@ class Server:
             self.warn(f"replica {link.peer} at {link.transport.address}: {error}")
             link.transport.close()
 
-    def _answer_command(self, word: str) -> bytes:
+    def _answer_command(self, word: str) -> bytes | Slices:
         status = survey(
             self.replica,
             self._settings(),

@@ -114,11 +114,9 @@ def answering(rows: tuple[Read, ...]) -> Answer:
     """Return what answers a multiRead made of these rows, which all ask for a path and a watch."""
     parts: dict[int, Read] = {row.opcode: row for row in rows}
     spans_of = dict.fromkeys(parts, spans.path_and_flag)
-    span = _spanning(spans_of)
 
     def multi_read(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes:
         """Answer each part by itself: some may fail. No part leaves a watch."""
-        span(frame, BODY_AT)
         results, size, looked_at = [], 0, 0
         for opcode, at in _parts(spans_of, frame, BODY_AT):
             body = frame[at : spans.path_and_flag(frame, at)]

@@ -136,7 +136,8 @@ class Clients:
                 self.commands.append((connection, event.word))
             elif isinstance(event, ConnectRequest):
                 self._connect(connection, event)
-        self.pauses.look_at(connection)
+        if connection.queue or connection.over_budget:
+            self.pauses.look_at(connection)
 
     # ------------------------------------------------------------------------------- requests
 

@@ -20,6 +20,8 @@ QUEUE_LENGTH_MAX: Final = 4000
 clients keep a few hundred in flight; ZooKeeper's limit for a whole server is 1000."""
 QUEUE_BYTES_MAX: Final = 4 << 20
 """The same in bytes: four of the largest frames."""
+PARKED_BYTES: Final = 1 << 10
+"""What a request parked behind a wide reply counts for beside its own bytes: some 4000 may be."""
 OUTBOX_PAUSE_BYTES: Final = 1 << 20
 """With this much unsent, requests of the connection wait: only watch events can add to it."""
 OUTBOX_BYTES_MAX: Final = 32 << 20
@@ -201,19 +203,19 @@ class Connection:
     def park(self, frame: bytes) -> None:
         """Keep a request for later."""
         self.parked.append(frame)
-        self.queue_bytes += len(frame)
+        self.queue_bytes += len(frame) + PARKED_BYTES
 
     def park_first(self, frame: bytes) -> None:
         """Keep a request for later that was already begun."""
         self.parking = True
         self.parked.appendleft(frame)
-        self.queue_bytes += len(frame)
+        self.queue_bytes += len(frame) + PARKED_BYTES
         self.received_count -= 1
 
     def unpark(self) -> bytes:
         """Return the first of the requests that were kept, to be handled now."""
         frame = self.parked.popleft()
-        self.queue_bytes -= len(frame)
+        self.queue_bytes -= len(frame) + PARKED_BYTES
         self.parking = False
         return frame
 
@@ -295,7 +297,7 @@ class Connection:
     def over_budget(self) -> bool:
         """Whether its client must wait before more is read."""
         return (
-            len(self.queue) + len(self.parked) > QUEUE_LENGTH_MAX
+            len(self.queue) > QUEUE_LENGTH_MAX
             or self.queue_bytes > QUEUE_BYTES_MAX
-            or self.outbox_bytes + self.held_bytes > OUTBOX_PAUSE_BYTES
+            or self.outbox_bytes > OUTBOX_PAUSE_BYTES
         )

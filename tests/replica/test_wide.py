@@ -1,6 +1,7 @@
 """Replies that take long: built in slices, in their place, while others are served."""
 
 from struct import pack, unpack_from
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +9,7 @@ from coord import jute
 from coord.operations.slices import REPLY_BYTES_MAX, SLICE_NAMES, SLICE_PATHS
 from coord.replica.connections import OUTBOX_PAUSE_BYTES
 from coord.replica.wide import UNDER_WAY_MAX, WIDE_MAX
+from coord.replica.words import answer
 from coord.state.dict_store import DictStore, ListedValues
 from coord.state.record import with_child_created
 from coord.wire.opcodes import OpCode
@@ -306,6 +308,33 @@ def test_set_watches_on_many_paths_tells_what_was_missed_before_its_reply(served
     assert [xid for xid, _, _ in replies] == [-1] * (2 * SLICE_PATHS) + [-8, later]
     told = {jute.decode(WatcherEvent, body)[0].path for xid, _, body in replies if xid == -1}
     assert told == set(paths[SLICE_PATHS:])
+
+
+def test_the_word_dump_lists_very_many_ephemerals_in_slices() -> None:
+    served = Served()
+    owner = served.attached()
+    for number in range(2 * SLICE_NAMES):
+        owner.create(f"/e{number:05}", flags=EPHEMERAL)
+    served.commit()
+    served.attached()
+    asking = served.client()
+    pages = list(served.machine.ephemerals())
+    assert [(session, len(paths)) for session, paths in pages] == [
+        (1, SLICE_NAMES), (1, SLICE_NAMES), (2, 0),
+    ]  # fmt: skip
+    status = SimpleNamespace(
+        sessions=lambda: ((1, 4000), (2, 4000)),
+        ephemerals=served.machine.ephemerals,
+        connections=(),
+    )
+    slices = answer("dump", status)
+    served.clients.pauses.wide.begin(asking.connection, slices)
+    asking.connection.finish()
+    assert asking.connection.outbox == []
+    finish(served)
+    text = b"".join(asking.connection.outbox).decode()
+    assert "Sessions with Ephemerals (1):\n0x1:\n\t/e" in text
+    assert text.count("\t/e") == 2 * SLICE_NAMES
 
 
 def test_very_many_ephemerals_are_listed_in_slices() -> None:
