@@ -36,6 +36,7 @@ from coord.state.watches import WatchTable
 from coord.storage.errors import DataFolderError, StorageError
 from coord.storage.start import Storage
 from coord.tasks.client_connections import ClientSocket, Listener
+from coord.tasks.disk_space import DiskSpace
 from coord.tasks.hub import Hub
 from coord.tasks.peer_links import PeerSocket, keep_dialing
 from coord.tasks.replica_loop import ReplicaLoop, clock_ms
@@ -80,6 +81,9 @@ class Server:
             (2 * config.tick_ms, 20 * config.tick_ms),
         )
         self.clients.clock = clock_ms
+        self._disk_space = DiskSpace(
+            config.data_dir, lambda: storage.tree.file.reusable_bytes, self.clients.room, self.warn
+        )
         self.node = self._node()
         self.links = Links(
             config.id, storage.log.birth, self._ensemble, self._member_ids, self.warn
@@ -151,6 +155,8 @@ class Server:
                         opened = partial(self._dialed, other.id)
                         nursery.start_soon(keep_dialing, other.peer.host, other.peer.port, opened)
                 nursery.start_soon(self._end_on_signal)
+                self._disk_space.look()
+                nursery.start_soon(self._disk_space.keep_looking)
                 await self.loop.run(self._say_started)
                 nursery.cancel_scope.cancel()
         finally:

@@ -4,7 +4,7 @@ Both are made of the rows of other operations, which the table hands in. In the 
 nine bytes (op code, whether it is the end, error) stands before each part, and one more at the end.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
 from typing import Final
 
@@ -42,6 +42,16 @@ def _spanning(spans_of: Mapping[int, Span]) -> Span:
         return at + _HEADER_SIZE
 
     return span
+
+
+def listing(rows: tuple[Write, ...]) -> Callable[[bytes], list[int]]:
+    """Return what lists the op codes in the frame of a multi made of these rows."""
+    spans_of = {row.opcode: row.span for row in rows}
+
+    def opcodes(frame: bytes) -> list[int]:
+        return [opcode for opcode, _part_at in _parts(spans_of, frame, BODY_AT)]
+
+    return opcodes
 
 
 def applying(rows: tuple[Write, ...]) -> Apply:

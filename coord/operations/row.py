@@ -36,6 +36,8 @@ class Write:
     """Does it on every replica, or raises what is wrong with it and changes nothing."""
     is_public: bool = True
     """Whether a client may send it by itself."""
+    takes_room: bool = False
+    """Whether it may need more of the disk: then it is refused while that is nearly full."""
 
 
 @attrs.frozen

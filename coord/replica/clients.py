@@ -19,17 +19,18 @@ from coord import jute
 from coord.operations.batch import encode_operation, encode_request, operation_head
 from coord.operations.internal import Attached, AttachRequest, Internal
 from coord.operations.machine import StateMachine
-from coord.operations.table import KINDS, Kind, kind_of
+from coord.operations.table import KINDS, Kind, kind_of, takes_room
 from coord.replica.barriers import Barriers
 from coord.replica.connections import Connection, Slot, Transport
 from coord.replica.latency import Latency
 from coord.replica.leases import Lease
 from coord.replica.origin import Origin
 from coord.replica.pings import Pings
+from coord.replica.room import Room
 from coord.state.permissions import may_read
 from coord.state.watches import WatchTable
 from coord.wire.connection import Command
-from coord.wire.errors import ZooKeeperError
+from coord.wire.errors import QuotaExceeded, ZooKeeperError
 from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.opcodes import OpCode
 from coord.wire.records import ConnectRequest, ConnectResponse
@@ -92,6 +93,7 @@ class Clients:
         """Requests of connections that are gone; those of living ones stand in them."""
         self.sent_count = 0
         self.latency = Latency()
+        self.room = Room()
 
     # ------------------------------------------------------------------ connections come and go
 
@@ -201,6 +203,8 @@ class Clients:
         slot = Slot(connection, xid, opcode, self.now_ms, size)
         try:
             self.machine.check(opcode, frame)
+            if self.room.is_refused and takes_room(opcode, frame):
+                raise QuotaExceeded
         except ZooKeeperError as error:
             if not connection.queue:
                 self._reply_error(connection, xid, opcode, error.code)

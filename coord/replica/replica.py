@@ -66,7 +66,7 @@ class Replica:
         self.now_ms = 0
         self.applied = setup.applied
         self.configuration = setup.configuration
-        self.sessions = Sessions(node, clients, setup.tick_ms // 2)
+        self.sessions = Sessions(node, clients, setup.tick_ms // 2, outside.warn)
         self._batches = Batches()
         self._held: deque[tuple[int, int, bytes]] = deque()
         self._stored = 0

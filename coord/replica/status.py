@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import attrs
 
+from coord.replica.room import Room
+
 
 @attrs.frozen
 class ConnectionStatus:
@@ -55,6 +57,8 @@ class Status:
     """Text form of the quorum system in force."""
     missing: str
     """Which quorum cannot be had, in words; empty: none."""
+    room: Room
+    """What it knows of the room on the disks."""
     warnings: tuple[str, ...]
     """What an operator should look at."""
     connections: tuple[ConnectionStatus, ...]

@@ -124,6 +124,7 @@ def _dump(status: Status) -> str:
 
 def _mntr(status: Status) -> str:
     least, mean, greatest = status.latency_ms
+    room = status.room
     rows: list[tuple[str, object]] = [
         ("version", f"{VERSION}, built on {BUILT_ON}"),
         ("server_state", status.mode),
@@ -154,6 +155,9 @@ def _mntr(status: Status) -> str:
         ("coord_ensemble", f"{status.ensemble & (1 << 64) - 1:016x}"),
         ("coord_quorums", status.quorums),
         ("coord_missing", status.missing),
+        ("coord_disk_free_bytes", -1 if room.space is None else room.space.free_bytes),
+        ("coord_disk_short", int(room.is_short)),
+        ("coord_writes_refused", int(room.is_refused)),
     ]
     if status.mode in ("leader", "standalone"):
         rows += [

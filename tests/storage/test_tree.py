@@ -229,3 +229,17 @@ def test_damage_in_the_trees_own_state_is_found(tree, tmp_path):
     tree = TreeStore.open(tmp_path / "tree.1")
     assert len(everything(tree)[0]) == 31
     tree.close()
+
+
+def test_pages_that_deletes_gave_back_are_known(tmp_path):
+    tree = TreeStore.create(tmp_path / "tree")
+    fill(tree, 5000, value=b"v" * 500)
+    flush_all(tree, 1)
+    full = tree.file.reusable_bytes
+    length = tree.file.environment.pages_used
+    for number in range(5000):
+        tree.delete(b"/parent%d/node%06d" % (number % 10, number))
+    flush_all(tree, 2)
+    assert tree.file.reusable_bytes > full + 5000 * 500
+    assert tree.file.environment.pages_used < length * 1.2
+    tree.close()
