@@ -13,7 +13,7 @@ Rules
 5. A write counts only under its session's current attachment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from struct import Struct
 from typing import Final
 
@@ -196,7 +196,7 @@ class StateMachine:
         """Return a session's attachment and timeout, or None when it is over or never was."""
         return self._sessions.get(session_id)
 
-    def ephemerals(self) -> Iterator[tuple[int, list[bytes]]]:
+    def ephemerals(self) -> Generator[tuple[int, list[bytes]], None, None]:
         """Go through all sessions and the paths of their ephemeral nodes, for administrators.
 
         A session with many comes several times, one with none once. Operations may be applied

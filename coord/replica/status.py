@@ -1,6 +1,6 @@
 """What a replica says of itself: one record, rendered by the four-letter words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import attrs
 
@@ -69,7 +69,7 @@ class Status:
     """Gives session id and timeout in ms of each; takes as long as there are many."""
     ephemeral_count: int
     """Ephemeral znodes."""
-    ephemerals: Callable[[], Iterator[tuple[int, list[bytes]]]]
+    ephemerals: Callable[[], Generator[tuple[int, list[bytes]], None, None]]
     """Goes through session ids and ephemeral paths; one with many comes several times."""
     watchers: int
     """Connections with a watch."""

@@ -135,14 +135,15 @@ def _dump(status: Status) -> Slices:
     return [head.encode(), *owners, tail.encode()]
 
 
-def _mntr(status: Status) -> str:
+def figures(status: Status) -> list[tuple[str, str | int | float]]:
+    """What monitoring asks for, under ZooKeeper's names; what only coord has is `coord_…`."""
     least, mean, greatest = status.latency_ms
     room = status.room
-    rows: list[tuple[str, object]] = [
+    rows: list[tuple[str, str | int | float]] = [
         ("version", f"{VERSION}, built on {BUILT_ON}"),
         ("server_state", status.mode),
         ("peer_state", status.mode),
-        ("avg_latency", _mean(mean)),
+        ("avg_latency", float(mean)),
         ("max_latency", greatest),
         ("min_latency", least),
         ("packets_received", status.received),
@@ -180,7 +181,14 @@ def _mntr(status: Status) -> str:
         ]
         rows += [(f"coord_peer_{peer}_index", index) for peer, index, _in_step in status.peers]
     rows += [(f"coord_warning_{place}", line) for place, line in enumerate(status.warnings, 1)]
-    return "".join(f"zk_{key}\t{value}\n" for key, value in rows)
+    return rows
+
+
+def _mntr(status: Status) -> str:
+    return "".join(
+        f"zk_{key}\t{_mean(value) if isinstance(value, float) else value}\n"
+        for key, value in figures(status)
+    )
 
 
 WORDS: Final[dict[str, Callable[[Status], str]]] = {
