@@ -10,7 +10,7 @@ import cattrs
 from cattrs.errors import IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
-from coord.quorums import QuorumError, parse
+from coord.quorums import QuorumError, excerpt, parse
 
 ROLES = ("voter", "observer")
 REPLICA_ID_MAX = 255
@@ -87,6 +87,8 @@ class Config:
     """All members; they found the ensemble, from then on the log's configuration rules."""
     client_address: Address | None = None
     """Where to listen for clients; None: this replica's `client` address."""
+    admin_address: Address | None = None
+    """Where to answer operators over HTTP; None: nowhere."""
     tick_ms: int = attrs.field(default=2000, validator=_between(20, 600_000))
     """Unit of session timeouts in ms: 2 to 20 ticks, as in ZooKeeper."""
     heartbeat_ms: int = attrs.field(default=100, validator=_between(5, 60_000))
@@ -94,7 +96,7 @@ class Config:
     election_ms: int = attrs.field(default=1000, validator=_between(20, 600_000))
     """Silence after which a follower stands for election, in ms."""
     quorums: str = "majority"
-    """The text form of a quorum system over the voters."""
+    """The text form of a quorum system over the voters, as it prints itself."""
     ttl: bool = False
     """Replicated at the founding: whether znodes with a time to live may be created."""
     super_digest: str = ""
@@ -170,7 +172,7 @@ def structure(raw: dict[str, Any]) -> Config:
     faults = list(_contradictions(config))
     if faults:
         raise ConfigError(faults)
-    return config
+    return attrs.evolve(config, quorums=parse(config.quorums, config.voters).text)
 
 
 def _contradictions(config: Config) -> Iterator[str]:
@@ -183,6 +185,11 @@ def _contradictions(config: Config) -> Iterator[str]:
     places = [str(place) for item in config.replicas for place in (item.peer, item.client)]
     for place in sorted({place for place in places if places.count(place) > 1}):
         yield f"replicas: address {place} stands more than once; each needs its own"
+    if config.admin_address is not None and str(config.admin_address) in (
+        str(config.listen) if config.id in ids else "",
+        *places,
+    ):
+        yield f"admin_address = {config.admin_address} is the address of something else"
     if config.election_ms < 2 * config.heartbeat_ms:
         yield (
             f"election_ms = {config.election_ms} is less than twice heartbeat_ms = "
@@ -194,7 +201,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         try:
             parse(config.quorums, config.voters)
         except QuorumError as error:
-            yield f"quorums = {config.quorums!r}: {error}"
+            yield f"quorums = {excerpt(config.quorums)}: {error}"
 
 
 def _faults(error: BaseException, where: str) -> Iterator[str]:

@@ -11,6 +11,8 @@
 |                             |                      | no reason to stop                     |
 | read confirmation           | meets every Q1       | no later leader had all its promises  |
 | read without a leader       | meets every Q2       | one of it has all that is committed   |
+| writes are welcome          | contains a Q2        | the disks that have room can commit   |
+|                             |                      | them without the others               |
 | discard an unreadable entry | meets every Q2       | no Q2 can have held it                |
 | an epoch has one leader     | no quorum            | epochs carry their owner's id         |
 
@@ -64,6 +66,11 @@ def read_confirmation_reaches(membership: Membership, answered: Mapping[int, int
 def leaderless_read_suffices(membership: Membership, answered: AbstractSet[int]) -> bool:
     """Tell whether one of these replicas must know all that is committed."""
     return membership.system.meets_every_replication_quorum(answered)
+
+
+def has_room(membership: Membership, with_room: AbstractSet[int]) -> bool:
+    """Tell whether writes can be committed on the disks that are not nearly full."""
+    return membership.system.is_replication_quorum(with_room)
 
 
 def discard_suffices(membership: Membership, never_had_it: AbstractSet[int]) -> bool:

@@ -30,12 +30,12 @@ READ, WRITE, CREATE, DELETE, ADMIN = (
 )
 
 IN_MULTI: Final = (
-    Write(OpCode.CREATE, CREATE, spans.create, nodes.create),
-    Write(OpCode.CREATE2, CREATE, spans.create, nodes.create2),
-    Write(OpCode.CREATE_CONTAINER, CREATE, spans.create, nodes.create_container),
-    Write(OpCode.CREATE_TTL, CREATE, spans.create_ttl, nodes.create_ttl),
+    Write(OpCode.CREATE, CREATE, spans.create, nodes.create, takes_room=True),
+    Write(OpCode.CREATE2, CREATE, spans.create, nodes.create2, takes_room=True),
+    Write(OpCode.CREATE_CONTAINER, CREATE, spans.create, nodes.create_container, takes_room=True),
+    Write(OpCode.CREATE_TTL, CREATE, spans.create_ttl, nodes.create_ttl, takes_room=True),
     Write(OpCode.DELETE, DELETE, spans.path_and_version, nodes.delete),
-    Write(OpCode.SET_DATA, WRITE, spans.path_data_and_version, nodes.set_data),
+    Write(OpCode.SET_DATA, WRITE, spans.path_data_and_version, nodes.set_data, takes_room=True),
     Write(OpCode.CHECK, READ, spans.path_and_version, nodes.check, is_public=False),
 )
 
@@ -47,7 +47,7 @@ IN_MULTI_READ: Final = (
 ROWS: Final[tuple[Row, ...]] = (
     *IN_MULTI,
     Write(OpCode.MULTI, NOTHING, multi.spanning(IN_MULTI), multi.applying(IN_MULTI)),
-    Write(OpCode.SET_ACL, ADMIN, spans.path_acl_and_version, nodes.set_acl),
+    Write(OpCode.SET_ACL, ADMIN, spans.path_acl_and_version, nodes.set_acl, takes_room=True),
     Write(OpCode.CLOSE_SESSION, NOTHING, spans.empty, sessions.close_session),
     Write(Internal.ATTACH, NOTHING, spans.empty, sessions.attach, is_public=False),
     Write(Internal.EXPIRE, NOTHING, spans.empty, sessions.expire, is_public=False),
@@ -104,6 +104,12 @@ APPLIES: Final[dict[int, tuple[Apply, int]]] = {
     row.opcode: (row.apply, int(row.needs)) for row in ROWS if isinstance(row, Write)
 }
 
+TAKE_ROOM: Final = frozenset(
+    row.opcode for row in ROWS if isinstance(row, Write) and row.takes_room
+)
+
+_opcodes_in_multi = multi.listing(IN_MULTI)
+
 NEED_NO_SESSION: Final = frozenset(Internal)
 """The writes that a replica proposes in its own name, under no session."""
 
@@ -111,3 +117,10 @@ NEED_NO_SESSION: Final = frozenset(Internal)
 def kind_of(opcode: int) -> Kind:
     """Return what is to be done with a client's request."""
     return KINDS.get(opcode, Kind.REFUSED)
+
+
+def takes_room(opcode: int, frame: bytes) -> bool:
+    """Tell whether a write of a client, whose shape was checked, may need more of the disk."""
+    if opcode == OpCode.MULTI:
+        return not TAKE_ROOM.isdisjoint(_opcodes_in_multi(frame))
+    return opcode in TAKE_ROOM

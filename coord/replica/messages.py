@@ -11,7 +11,7 @@ import attrs
 from coord import jute
 from coord.consensus import messages as consensus_messages
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of this language; replicas of another one are refused at the handshake."""
 
 
@@ -65,6 +65,8 @@ class Report:
     """Clock of the sender when it was sent; only the sender interprets it."""
     sessions: jute.Vector[jute.Long]
     """Sessions heard since the last report that was echoed."""
+    is_short: jute.Bool
+    """The sender's disk is nearly full."""
 
 
 @attrs.frozen
@@ -78,6 +80,8 @@ class Echo:
     """An entry that the leader has applied; 0: no digest in this echo."""
     digest: jute.Long
     """Digest of the leader's state right after that entry, as a signed number."""
+    is_short: jute.Bool
+    """No replication quorum has room on its disks: writes that take room are to be refused."""
 
 
 @attrs.frozen

@@ -66,7 +66,7 @@ class Replica:
         self.now_ms = 0
         self.applied = setup.applied
         self.configuration = setup.configuration
-        self.sessions = Sessions(node, clients, setup.tick_ms // 2)
+        self.sessions = Sessions(node, clients, setup.tick_ms // 2, outside.warn)
         self._batches = Batches()
         self._held: deque[tuple[int, int, bytes]] = deque()
         self._stored = 0
@@ -179,8 +179,8 @@ class Replica:
             if not effects:
                 break
             self._carry_out(effects)
-        if self.clients.paused:
-            self.clients.resume_reading()
+        if self.clients.pauses.are_due:
+            self.clients.pauses.go_on()
 
     # ------------------------------------------------------------------------------ consensus
 
@@ -297,7 +297,7 @@ class Replica:
         node, batches = self.node, self._batches
         while node.can_propose and node.last_index - node.commit_index < IN_FLIGHT_MAX:
             waiting = batches.operations + origin.unsent
-            if not waiting or self._answers_first(waiting) or not self._gathered(waiting):
+            if not waiting or not self._gathered(waiting):
                 return
             if (bundle := origin.take_bundle()) is not None:
                 batches.add(bundle, count_in(bundle))
@@ -313,20 +313,16 @@ class Replica:
         if not origin.unsent:
             return
         is_under_way = node.last_index > node.commit_index
-        if not self._forward_now and (
-            is_under_way or self._answers_first(origin.unsent) or not self._gathered(origin.unsent)
-        ):
+        if not self._forward_now and (is_under_way or not self._gathered(origin.unsent)):
             return
         self._forward_now = False
         while (bundle := origin.take_bundle()) is not None:
             self.links.send(leader, encode(Forward(bundle)))
 
-    def _answers_first(self, waiting: int) -> bool:
-        """Whether writes had better be answered, so that more come, before others are sent on."""
-        return waiting < PLENTY and self.node.commit_index > self.applied.index
-
     def _gathered(self, waiting: int) -> bool:
-        """Whether so many writes are enough to be sent on now."""
+        """Whether so many writes are enough to be sent on; what can be answered goes first."""
+        if waiting < PLENTY and self.node.commit_index > self.applied.index:
+            return False
         self.is_gathering = not self._gathering.suffices(waiting, self.now_ms)
         return not self.is_gathering
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from coord import jute
+from coord.consensus import checks
 from coord.consensus.node import Node
 from coord.operations.batch import encode_operation, encode_request, operation_head
 from coord.operations.internal import ExpireRequest, Internal, ReapRequest
@@ -31,8 +32,11 @@ class StateDiffersError(Exception):
 class Sessions:
     """One replica's reports and, while it leads, its watch over all sessions."""
 
-    def __init__(self, node: Node, clients: Clients, lease_ms: int) -> None:
+    def __init__(
+        self, node: Node, clients: Clients, lease_ms: int, warn: Callable[[str], None]
+    ) -> None:
         self._node = node
+        self._warn = warn
         self._clients = clients
         self._lease_ms = lease_ms
         self._expiry: Expiry | None = None
@@ -41,6 +45,9 @@ class Sessions:
         self._reaped_ms = 0
         self._unechoed: dict[int, int] = {}
         """Session -> when the first report that shows it was sent, until the leader echoes that."""
+        self._term_began_ms = 0
+        self._reports: dict[int, tuple[int, bool]] = {}
+        """Leader: when each replica was heard last, and whether its disk was short."""
 
     def applied(self, index: int) -> None:
         """An entry was applied: remember the digest of the state after it."""
@@ -57,6 +64,8 @@ class Sessions:
         """There is another leader: this replica, or not."""
         self._expiry = Expiry(self._clients.now_ms, self._lease_ms) if leads else None
         self._clients.resumed.clear()
+        self._term_began_ms = self._clients.now_ms
+        self._reports.clear()
 
     def link_renewed(self, peer: int) -> None:
         """A peer's clock may have begun anew."""
@@ -78,7 +87,7 @@ class Sessions:
         for session in clients.touched:
             self._unechoed.setdefault(session, clients.now_ms)
         clients.touched.clear()
-        return Report(clients.now_ms, tuple(self._unechoed))
+        return Report(clients.now_ms, tuple(self._unechoed), clients.room.is_short)
 
     def reported(self, peer: int, report: Report) -> Echo | None:
         """Leader: a report has come; the echo to send back, if this leader is confirmed."""
@@ -86,13 +95,28 @@ class Sessions:
             return None
         now_ms = self._clients.now_ms
         self._expiry.reported(peer, report.sent_ms, report.sessions or (), now_ms)
+        self._reports[peer] = now_ms, report.is_short
         if self._node.contact_ms < now_ms - self._lease_ms:
             return None
-        return Echo(report.sent_ms, self._applied_index, _signed(self._clients.machine.digest))
+        return Echo(
+            report.sent_ms,
+            self._applied_index,
+            _signed(self._clients.machine.digest),
+            is_short=not checks.has_room(self._node.membership, self._with_room()),
+        )
+
+    def _with_room(self) -> set[int]:
+        """The voters heard lately whose disks have room; in a new term, all have been heard."""
+        since_ms = self._clients.now_ms - self._lease_ms
+        unheard = self._term_began_ms, False
+        reports = {v: self._reports.get(v, unheard) for v in self._node.membership.voters}
+        return {v for v, (at_ms, is_short) in reports.items() if at_ms >= since_ms and not is_short}
 
     def echoed(self, echo: Echo) -> None:
         """The leader has given a report back; raises StateDiffersError."""
         self._clients.lease.echo(echo.sent_ms)
+        if news := self._clients.room.told(is_ensemble_short=echo.is_short):
+            self._warn(news)
         self._unechoed = {
             session: first_ms
             for session, first_ms in self._unechoed.items()

@@ -1,8 +1,10 @@
 """What a replica says of itself: one record, rendered by the four-letter words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import attrs
+
+from coord.replica.room import Room
 
 
 @attrs.frozen
@@ -55,6 +57,8 @@ class Status:
     """Text form of the quorum system in force."""
     missing: str
     """Which quorum cannot be had, in words; empty: none."""
+    room: Room
+    """What it knows of the room on the disks."""
     warnings: tuple[str, ...]
     """What an operator should look at."""
     connections: tuple[ConnectionStatus, ...]
@@ -65,8 +69,8 @@ class Status:
     """Gives session id and timeout in ms of each; takes as long as there are many."""
     ephemeral_count: int
     """Ephemeral znodes."""
-    ephemerals: Callable[[], tuple[tuple[int, tuple[str, ...]], ...]]
-    """Gives session id and its ephemeral paths; takes as long as there are many."""
+    ephemerals: Callable[[], Generator[tuple[int, list[bytes]], None, None]]
+    """Goes through session ids and ephemeral paths; one with many comes several times."""
     watchers: int
     """Connections with a watch."""
     watched_paths: int

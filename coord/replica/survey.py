@@ -36,12 +36,13 @@ def survey(
         ensemble=configuration.ensemble if configuration is not None else 0,
         quorums=configuration.quorums if configuration is not None else "",
         missing=_missing(replica, configuration),
-        warnings=warnings,
+        room=clients.room,
+        warnings=warnings + clients.room.warnings(),
         connections=_connections(replica),
         session_count=machine.session_count,
         sessions=partial(_sessions, machine),
         ephemeral_count=machine.ephemeral_count,
-        ephemerals=partial(_ephemerals, machine),
+        ephemerals=machine.ephemerals,
         watchers=clients.watches.watcher_count,
         watched_paths=clients.watches.path_count,
         watches=clients.watches.count,
@@ -80,13 +81,6 @@ def _sessions(machine: StateMachine) -> tuple[tuple[int, int], ...]:
     return tuple((session, item.timeout_ms) for session, item in known if item is not None)
 
 
-def _ephemerals(machine: StateMachine) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    if not machine.ephemeral_count:
-        return ()
-    owned = ((session, machine.ephemerals(session)) for session in sorted(machine.sessions()))
-    return tuple((session, tuple(map(bytes.decode, paths))) for session, paths in owned if paths)
-
-
 def _majority_lag(replica: Replica) -> int:
     """How many committed entries are not on a majority of the voters yet."""
     node = replica.node
@@ -112,7 +106,7 @@ def _missing(replica: Replica, configuration: Configuration | None) -> str:
             "" if replica.node.established else "the ensemble is not founded: it needs all voters"
         )
     reached = {replica.id, *replica.links.ready}
-    system = configuration.system()
+    system = replica.node.membership.system
     lacks = []
     if fault := system.missing_for_replication(reached):
         lacks.append(f"no replication quorum, so nothing is committed: {fault}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from coord.state.store import Store, Table
+from coord.state.store import Listing, Store, Table
 
 
 class Journal(Store):
@@ -26,6 +26,14 @@ class Journal(Store):
     def children(self, path: bytes) -> list[bytes]:
         """Return the names of a node's children."""
         return self._store.children(path)
+
+    def listing(self, path: bytes) -> Listing:
+        """Return the names that `children` returns now."""
+        return self._store.listing(path)
+
+    def row_listing(self, table: Table, prefix: bytes) -> Listing:
+        """Return the values that `rows` returns now."""
+        return self._store.row_listing(table, prefix)
 
     def row(self, table: Table, key: bytes) -> bytes | None:
         """Return the value of a row, or None when there is none."""

@@ -16,7 +16,7 @@ Rules
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Final
+from typing import Final, Protocol
 
 
 class Table(IntEnum):
@@ -32,6 +32,18 @@ class Table(IntEnum):
 
 PATH_KEY: Final = b"path_key"
 """Key of the META row whose value, after its 4 bytes of checksum, keys the hash of paths."""
+
+
+class Listing(Protocol):
+    """Many short values as they were at one moment, to be taken over time. Close it in the end."""
+
+    def take(self, count: int) -> list[bytes]:
+        """Return the next ones, at most `count`; none when there are no more."""
+        ...
+
+    def close(self) -> None:
+        """Let go of that moment; may be repeated."""
+        ...
 
 
 class Store(ABC):
@@ -52,6 +64,14 @@ class Store(ABC):
     @abstractmethod
     def children(self, path: bytes) -> list[bytes]:
         """Return the names (not paths) of a node's children, all of them, in any order."""
+
+    @abstractmethod
+    def listing(self, path: bytes) -> Listing:
+        """Return the names that `children` returns now, for who cannot wait for all at once."""
+
+    @abstractmethod
+    def row_listing(self, table: Table, prefix: bytes) -> Listing:
+        """Likewise the values that `rows` returns now, in any order."""
 
     @abstractmethod
     def row(self, table: Table, key: bytes) -> bytes | None:

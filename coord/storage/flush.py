@@ -107,6 +107,23 @@ class TreeFile:
         self.state = environment.database(b"state")
         """`point`, and `journal` while a flush is being folded: the number of its pieces."""
 
+    @property
+    def reusable_bytes(self) -> int:
+        """Bytes of pages that hold nothing: changes go there before the file gets longer."""
+        environment = self.environment
+        transaction = environment.read()
+        try:
+            used = sum(
+                stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+                for database in (self.nodes, self.rows, self.journal, self.state)
+                for stat in (transaction.stat(database),)
+            )
+        except lmdb.Error as error:
+            raise DamagedTree(f"the tree is damaged: {error}") from error
+        finally:
+            transaction.abort()
+        return max(0, environment.pages_used - used) * environment.page_bytes
+
     def put_state(self, transaction: Transaction, name: bytes, value: bytes) -> None:
         """Store a value beside the tree."""
         transaction.put(name, seal(name, value), db=self.state)

@@ -1,9 +1,12 @@
 """Client sockets: accept, receive into `Clients`, send what a connection's outbox holds."""
 
 import errno
+import fcntl
 import os
 import select
 import socket
+import termios
+from array import array
 from collections.abc import Callable
 from typing import Final
 
@@ -39,6 +42,12 @@ class ClientSocket:
             self._marked = True
             self._hub.mark(self)
 
+    def unread_bytes(self) -> int:
+        """Bytes of the client that have come and were not read."""
+        count = array("i", [0])
+        fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, count)
+        return count[0]
+
     def ready(self, events: int) -> None:
         """The socket can be read or written, or is broken."""
         if events & (READ | BROKEN) and not self.connection.paused:
@@ -73,7 +82,12 @@ class ClientSocket:
             self._close()
             return
         connection.outbox_bytes = self._outgoing.unsent_bytes
-        if (connection.close_when_sent and empty) or connection.outbox_bytes > OUTBOX_BYTES_MAX:
+        if empty:
+            connection.outbox_bytes_max = OUTBOX_BYTES_MAX
+            if connection.close_when_sent and not connection.held:
+                self._close()
+                return
+        elif connection.outbox_bytes > connection.outbox_bytes_max:
             self._close()
             return
         wanted = (0 if connection.paused else READ) | (0 if empty else WRITE)

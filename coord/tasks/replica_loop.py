@@ -14,6 +14,7 @@ from typing import Final
 import trio
 
 from coord.consensus.effects import Persist
+from coord.operations.slices import Slices
 from coord.replica.replica import Replica
 from coord.storage.log import DurableLog
 from coord.tasks.hub import Hub
@@ -45,7 +46,7 @@ class ReplicaLoop:
         self, hub: Hub, log: DurableLog, writer: Writer, trees: Trees, tick_ms: int
     ) -> None:
         self.replica: Replica
-        self.answer_command: Callable[[str], bytes]
+        self.answer_command: Callable[[str], bytes | Slices]
         self._scope: trio.CancelScope | None = None
         self.stopping = False
         self.log_syncs = 0
@@ -137,7 +138,7 @@ class ReplicaLoop:
                 replica.advance()
                 self._hub.flush_all()
         filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
-        return filling or self._may_write
+        return filling or self._may_write or bool(replica.clients.pauses.wide)
 
     @property
     def _may_write(self) -> bool:
@@ -148,7 +149,11 @@ class ReplicaLoop:
         """Answer the four-letter words that have come."""
         commands, self.replica.clients.commands = self.replica.clients.commands, []
         for connection, word in commands:
-            connection.write(self.answer_command(word))
+            answer = self.answer_command(word)
+            if isinstance(answer, bytes):
+                connection.write(answer)
+            else:
+                self.replica.clients.pauses.wide.begin(connection, answer)
             connection.finish()
 
     def wake(self) -> None:
