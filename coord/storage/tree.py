@@ -303,7 +303,12 @@ class TreeStore:
 
     def _stored_children(self, path: bytes) -> list[bytes]:
         """Return the names that LMDB has below a path."""
-        plain, hashed = self._keys.prefixes_of_children(path)
+        try:
+            return self._names_below(path, *self._keys.prefixes_of_children(path))
+        except lmdb.Error as error:
+            raise DamagedTree(f"the tree is damaged: {error}") from error
+
+    def _names_below(self, path: bytes, plain: bytes, hashed: bytes) -> list[bytes]:
         with self._view.transaction.cursor(db=self._file.nodes) as cursor:
             names = []
             if cursor.set_range(plain):
@@ -325,12 +330,15 @@ class TreeStore:
 
     def _stored_rows(self, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Go through the rows in LMDB that begin so."""
-        with self._view.transaction.cursor(db=self._file.rows) as cursor:
-            if cursor.set_range(start):
-                for row, stored in cursor.iternext():
-                    if not row.startswith(start):
-                        return
-                    yield row, _unsealed_row(row, stored)
+        try:
+            with self._view.transaction.cursor(db=self._file.rows) as cursor:
+                if cursor.set_range(start):
+                    for row, stored in cursor.iternext():
+                        if not row.startswith(start):
+                            return
+                        yield row, _unsealed_row(row, stored)
+        except lmdb.Error as error:
+            raise DamagedTree(f"the tree is damaged: {error}") from error
 
 
 def _unsealed_row(row: bytes, stored: bytes) -> bytes:
