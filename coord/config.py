@@ -11,7 +11,7 @@ from cattrs.errors import IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
 from coord.consensus.configuration import Member, MemberRole
-from coord.quorums import QuorumError, parse
+from coord.quorums import QuorumError, excerpt, parse
 
 ROLES = ("voter", "observer")
 REPLICA_ID_MAX = 255
@@ -95,7 +95,7 @@ class Config:
     election_ms: int = attrs.field(default=1000, validator=_between(20, 600_000))
     """Silence after which a follower stands for election, in ms."""
     quorums: str = "majority"
-    """The text form of a quorum system over the voters."""
+    """The text form of a quorum system over the voters, as it prints itself."""
     ttl: bool = False
     """Replicated at the founding: whether znodes with a time to live may be created."""
     super_digest: str = ""
@@ -200,7 +200,7 @@ def structure(raw: dict[str, Any]) -> Config:
     faults = list(_contradictions(config))
     if faults:
         raise ConfigError(faults)
-    return config
+    return attrs.evolve(config, quorums=parse(config.quorums, config.voters).text)
 
 
 def _contradictions(config: Config) -> Iterator[str]:
@@ -224,7 +224,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         try:
             parse(config.quorums, config.voters)
         except QuorumError as error:
-            yield f"quorums = {config.quorums!r}: {error}"
+            yield f"quorums = {excerpt(config.quorums)}: {error}"
 
 
 def _faults(error: BaseException, where: str) -> Iterator[str]:

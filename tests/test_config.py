@@ -48,6 +48,18 @@ def test_a_complete_file_is_loaded_with_the_documented_defaults(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("text", "copied"),
+    [("weighted 1=2  2=1 L=2", "weighted 1=2 2=1 L=2 R=2"), ("grid [[1, 2]]", "grid [[1,2]]")],
+)
+def test_quorums_of_any_shape_over_the_voters_are_loaded(
+    tmp_path: Path, text: str, copied: str
+) -> None:
+    path = tmp_path / "replica.toml"
+    path.write_text(GOOD.replace('"majority"', f'"{text}"'))
+    assert load(path).quorums == copied
+
+
+@pytest.mark.parametrize(
     ("change", "expected"),
     [
         (("id = 2\n", "id = 9\n", 1), "id = 9 is not among the replicas"),
@@ -58,6 +70,11 @@ def test_a_complete_file_is_loaded_with_the_documented_defaults(tmp_path: Path) 
         (('"127.0.0.1:2181"', '"127.0.0.1"', 1), "replicas.[0].client: '127.0.0.1' is not an add"),
         (("2182", "2181", 1), "127.0.0.1:2181 stands more than once"),
         (('"majority"', '"simple L=1 R=1"', 1), "quorums = 'simple L=1 R=1': "),
+        (('"majority"', '"grid [[1,2],[3,4]]"', 1), "replica 3 is not among the voters"),
+        (
+            ('"majority"', f'"{"x" * 9999}"', 1),
+            "quorums = 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...",
+        ),
         (('"observer"', '"witness"', 1), "role = 'witness' is neither"),
         (("id = 2\n", "id = 2\ntick = 5\n", 1), "tick: unknown key; known are id, data_dir"),
         (("id = 2\n", "id = 2\nelection_ms = 150\n", 1), "less than twice heartbeat_ms"),

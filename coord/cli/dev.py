@@ -16,7 +16,7 @@ from types import FrameType
 import click
 
 from coord.cli.words import monitor
-from coord.quorums import QuorumError, parse
+from coord.quorums import QuorumError, excerpt, parse
 
 SERVES_WITHIN_S = 30.0
 """After this the ensemble is given up; it usually serves within one second."""
@@ -43,7 +43,7 @@ def dev(
     try:
         parse(quorums, range(1, replicas + 1))
     except QuorumError as error:
-        _refuse(f"--quorums {quorums!r}: {error}")
+        _refuse(f"--quorums {excerpt(quorums)}: {error}")
     for number in (*_ports(port, replicas), *_ports(port + PEER_PORT_OFFSET, replicas)):
         if not _is_free(number):
             _refuse(f"port {number} on 127.0.0.1 is in use; choose other ports with --port")

@@ -9,7 +9,6 @@ from enum import IntEnum
 import attrs
 
 from coord import jute
-from coord.quorums import QuorumSystem, parse
 
 
 class MemberRole(IntEnum):
@@ -64,7 +63,3 @@ class Configuration:
     def member(self, replica: int) -> Member | None:
         """Return the member with this id, or None."""
         return next((m for m in self.members if m.id == replica), None)
-
-    def system(self) -> QuorumSystem:
-        """Return the quorum system over the voters."""
-        return parse(self.quorums, self.voters())

@@ -1,55 +1,48 @@
 """The text form of a quorum system, as it stands in a configuration and in the log.
 
-`majority`; `majority even` (N / 2 replicate, N / 2 + 1 elect); `simple L=4 R=2`, with `F=4` where
-the fast path is used. A size left out is the smallest that is safe with the other.
+| text                                     | read in           |
+|------------------------------------------|-------------------|
+| `majority`, `majority even`              | `counting.py`     |
+| `simple L=4 R=2`, `simple L=4 R=2 F=4`   | `counting.py`     |
+| `weighted 1=3 2=1 3=1 R=3`               | `weighted.py`     |
+| `hierarchical [1,2,3] [4,5,6] [7,8,9]`   | `hierarchical.py` |
+| `grid [[1,2,3],[4,5,6]]`                 | `grid.py`         |
+| `replication=(1+2)*(3+4)`, `election=…`  | `explicit.py`     |
+
+What is read prints itself in the same form, with nothing left to be derived from N that was not
+derived before: `parse(system.text, voters).text == system.text`.
 """
 
 from collections.abc import Callable, Iterable
 
-from coord.quorums.counting import Counting
+from coord.quorums.counting import read_majority, read_simple
+from coord.quorums.explicit import SIDES, read_explicit
+from coord.quorums.grammar import Tokens
+from coord.quorums.grid import read_grid
+from coord.quorums.hierarchical import read_hierarchical
 from coord.quorums.system import QuorumError, QuorumSystem
+from coord.quorums.weighted import read_weighted
+
+_KINDS: dict[str, Callable[[Tokens, tuple[int, ...]], QuorumSystem]] = {
+    "majority": read_majority,
+    "simple": read_simple,
+    "weighted": read_weighted,
+    "hierarchical": read_hierarchical,
+    "grid": read_grid,
+}
 
 
 def parse(text: str, members: Iterable[int]) -> QuorumSystem:
     """Read a quorum system over these voters; raise QuorumError where it is bad or unsafe."""
-    words = text.split()
     voters = tuple(sorted(set(members)))
     if not voters:
         raise QuorumError("a quorum system needs at least one voter")
-    if not words or words[0] not in _KINDS:
-        known = ", ".join(sorted(_KINDS))
-        raise QuorumError(f"unknown quorum system {text!r}; known are: {known}")
-    return _KINDS[words[0]](words[1:], voters)
-
-
-def _majority(words: list[str], voters: tuple[int, ...]) -> QuorumSystem:
-    count = len(voters)
-    half = count // 2 + 1
-    if not words:
-        return Counting(voters, election=half, replication=half, text="majority")
-    if words != ["even"]:
-        raise QuorumError(f"majority takes nothing or 'even', not {' '.join(words)!r}")
-    if count % 2:
-        raise QuorumError(f"'majority even' needs an even number of voters, not {count}")
-    return Counting(voters, election=half, replication=count // 2, text="majority even")
-
-
-def _simple(words: list[str], voters: tuple[int, ...]) -> QuorumSystem:
-    sizes: dict[str, int] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if name not in ("L", "R", "F") or not equals or not value.isdecimal() or name in sizes:
-            raise QuorumError(f"simple takes L=, R= and F= with a number each, not {word!r}")
-        sizes[name] = int(value)
-    if "L" not in sizes and "R" not in sizes:
-        raise QuorumError("simple needs L= or R=")
-    count = len(voters)
-    election = sizes.get("L", count - sizes.get("R", 0) + 1)
-    replication = sizes.get("R", count - election + 1)
-    return Counting(voters, election=election, replication=replication, fast=sizes.get("F"))
-
-
-_KINDS: dict[str, Callable[[list[str], tuple[int, ...]], QuorumSystem]] = {
-    "majority": _majority,
-    "simple": _simple,
-}
+    tokens = Tokens(text)
+    if tokens.next in SIDES:
+        return read_explicit(tokens, voters)
+    read = _KINDS.get(tokens.next)
+    if read is None:
+        known = ", ".join(sorted([*_KINDS, *(f"{side}=" for side in SIDES)]))
+        raise QuorumError(f"unknown quorum system: {tokens.found()}; known are: {known}")
+    tokens.take()
+    return read(tokens, voters)

@@ -118,7 +118,7 @@ def _missing(replica: Replica, configuration: Configuration | None) -> str:
             "" if replica.node.established else "the ensemble is not founded: it needs all voters"
         )
     reached = {replica.id, *replica.links.ready}
-    system = configuration.system()
+    system = replica.node.membership.system
     lacks = []
     if fault := system.missing_for_replication(reached):
         lacks.append(f"no replication quorum, so nothing is committed: {fault}")

@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable, Sequence
 
+from coord.quorums import QuorumSystem
+from coord.quorums.minimal import minimal_quorums
 from tests.consensus.cluster import Cluster
 from tests.consensus.world import Faults
 
@@ -22,7 +24,24 @@ SYSTEMS: tuple[tuple[int, str], ...] = (
     (5, "simple L=5 R=1"),
     (5, "simple L=2 R=4"),
     (4, "simple L=2 R=3"),
+    (4, "grid [[1,2],[3,4]]"),
+    (4, "replication=1*2+3*4 election=(1+2)*(3+4)"),
+    (3, "weighted 1=3 2=1 3=1 R=3"),
+    (4, "weighted 1=2 2=2 3=1 4=0 L=2 R=4"),
+    (6, "hierarchical [1,2] [3,4] [5,6] groups=2 members=1"),
+    (6, "grid [[1,2,3],[4,5,6]]"),
+    (5, "replication=choose(2, 1, 2, 3)"),
+    (5, "election=1*2+3*4*5"),
 )
+
+
+def survives(system: QuorumSystem) -> int:
+    """How many replicas may be lost, whichever they are, while both sides have a quorum."""
+    blocking = [
+        *minimal_quorums(system.meets_elections),
+        *minimal_quorums(system.meets_replications),
+    ]
+    return min(quorum.bit_count() for quorum in blocking) - 1
 
 
 def draw_faults(rng: random.Random, count: int) -> Faults:
@@ -56,8 +75,7 @@ class Run:
             observers=observers,
         )
         self.is_on = True
-        sizes = max(cluster.system.election, cluster.system.replication)
-        self.wipes_left = rng.choice((0, count - sizes))
+        self.wipes_left = rng.choice((0, survives(cluster.system)))
         self._every(rng.choice((3.0, 10.0, 80.0)), self._work)
         self._every(rng.choice((80.0, 200.0, 600.0)), self._crash)
         self._every(rng.choice((60.0, 150.0)), self._restart)

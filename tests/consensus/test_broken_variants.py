@@ -14,7 +14,6 @@ from coord.consensus.membership import Membership
 from coord.consensus.messages import Ack, Promise
 from coord.consensus.node import Node
 from coord.consensus.progress import Progress
-from coord.quorums import Counting
 from tests.consensus.chaos import SYSTEMS, Run
 from tests.consensus.checkers import Checkers
 from tests.consensus.disk import Disk, Violation
@@ -25,17 +24,12 @@ SEEDS_MAX = 150
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
-def _counting(membership: Membership) -> Counting:
-    system = membership.system
-    assert isinstance(system, Counting)
-    return system
-
-
 def election_quorum_one_short(patch: pytest.MonkeyPatch) -> None:
     def suffices(membership: Membership, replicas: set[int]) -> bool:
         if membership.is_founding:
             return replicas >= set(membership.voters)
-        return len(replicas & set(membership.voters)) >= _counting(membership).election - 1
+        system = membership.system
+        return any(system.is_election_quorum(replicas | {voter}) for voter in membership.voters)
 
     patch.setattr(checks, "promise_suffices", suffices)
     patch.setattr(checks, "pre_vote_suffices", suffices)
@@ -43,8 +37,9 @@ def election_quorum_one_short(patch: pytest.MonkeyPatch) -> None:
 
 def replication_quorum_one_short(patch: pytest.MonkeyPatch) -> None:
     def reaches(membership: Membership, stored: dict[int, int]) -> int:
-        count = max(1, _counting(membership).replication - 1)
-        return sorted(stored.get(v, -1) for v in membership.voters)[-count]
+        highest = max(stored.values(), default=-1)
+        with_one_more = [{**stored, voter: highest} for voter in membership.voters]
+        return max(map(membership.system.highest_replicated, with_one_more))
 
     patch.setattr(checks, "commit_reaches", reaches)
     patch.setattr(

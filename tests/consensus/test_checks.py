@@ -1,5 +1,7 @@
 """Which check uses which quorum: the table, row by row, where the sizes differ."""
 
+from itertools import combinations, product
+
 import attrs
 import pytest
 
@@ -80,6 +82,59 @@ def test_what_a_set_that_meets_every_replication_quorum_never_had_was_never_comm
     assert checks.discard_suffices(membership, enough)
     assert not checks.leaderless_read_suffices(membership, few)
     assert checks.leaderless_read_suffices(membership, enough)
+
+
+SHAPES = [
+    "replication=1*3+2*4",  # a grid beside which replica 5 only listens
+    "grid [[1,2,3,4,5]]",
+    "weighted 1=3 2=1 3=1 4=1 5=0 R=3",
+    "hierarchical [1,2,3] [4,5]",
+    "hierarchical [1,2] [3] [4,5] groups=2 members=1",
+    "replication=(1+2)*(3+4+5) election=1*2*5+3*4*5+1*2*3*4",
+    "simple L=2 R=4",
+]
+
+
+@pytest.mark.parametrize("quorums", SHAPES)
+def test_every_check_is_what_the_table_says_for_quorums_of_any_shape(quorums: str) -> None:
+    """Against the definitions, over all sets of voters; nothing about sizes is assumed."""
+    membership = ruled_by(quorums)
+    everything = [set(chosen) for size in range(6) for chosen in combinations(range(1, 6), size)]
+    system = membership.system
+    elects = [chosen for chosen in everything if system.is_election_quorum(chosen)]
+    replicates = [chosen for chosen in everything if system.is_replication_quorum(chosen)]
+    assert all(one & other for one in elects for other in replicates)
+    for chosen in everything:
+        positions = dict.fromkeys(chosen, 9)
+        elected, replicated = chosen in elects, chosen in replicates
+        meets_elections = all(chosen & quorum for quorum in elects)
+        meets_replications = all(chosen & quorum for quorum in replicates)
+        assert checks.promise_suffices(membership, chosen) == elected
+        assert checks.pre_vote_suffices(membership, {*chosen, 6, 7}) == elected
+        assert checks.keeps_leading(membership, {*chosen, 6, 7}) == replicated
+        assert checks.synchronisation_suffices(membership, positions, 9) == replicated
+        assert (checks.commit_reaches(membership, {**positions, 6: 9}) == 9) == replicated
+        reached = checks.read_confirmation_reaches(membership, {**positions, 6: 9})
+        assert (reached == 9) == meets_elections
+        assert checks.leaderless_read_suffices(membership, {*chosen, 6}) == meets_replications
+        assert checks.discard_suffices(membership, chosen) == meets_replications
+
+
+@pytest.mark.parametrize("quorums", SHAPES)
+def test_the_commit_index_is_the_highest_that_a_replication_quorum_has_stored(
+    quorums: str,
+) -> None:
+    membership = ruled_by(quorums)
+    for stored in product(range(3), repeat=5):
+        positions = {voter: index for voter, index in enumerate(stored, 1) if index}
+        by_hand = [
+            index
+            for index in (-1, 1, 2)
+            if membership.system.is_replication_quorum(
+                {voter for voter in range(1, 6) if positions.get(voter, -1) >= index}
+            )
+        ]
+        assert checks.commit_reaches(membership, positions) == max(by_hand)
 
 
 def test_an_epoch_is_its_owners_alone() -> None:

@@ -1,9 +1,11 @@
 """Replicas are killed or stopped under load; a command, and what the tests of it share.
 
 python -m tests.ensemble.kills --rounds 20 --victim leader
+python -m tests.ensemble.kills --rounds 100 --victim any --replicas 4 --quorums "grid [[1,2],[3,4]]"
 """
 
 import argparse
+import random
 import statistics
 import tempfile
 import time
@@ -97,7 +99,7 @@ class Storm:
         now = time.monotonic()
         for replica in replicas:
             self.ensemble.kill(replica)
-        if 2 * len(replicas) < len(self.ensemble.ids):
+        if self.ensemble.goes_on_without(replicas):
             self.progress()
         after = time.monotonic()
         for replica in replicas:
@@ -150,11 +152,28 @@ def everybody(ensemble: Ensemble) -> Sequence[int]:
     return list(ensemble.ids)
 
 
+def anybody(ensemble: Ensemble) -> Sequence[int]:
+    """Draw the victims: any number, and who leads among them in every other round."""
+    number = CHANCE.randint(1, len(ensemble.ids))
+    chosen = set(CHANCE.sample(list(ensemble.ids), number))
+    if CHANCE.random() < 0.5:
+        chosen.add(ensemble.leader())
+    return sorted(chosen)
+
+
+CHANCE = random.Random(0)  # the same victims in each run, as far as the leaders are the same
 VICTIMS: dict[str, Callable[[Ensemble], Sequence[int]]] = {
     "leader": leader,
     "follower": follower,
     "all": everybody,
+    "any": anybody,
 }
+
+
+def _ensemble(folder: Path, options: argparse.Namespace) -> Ensemble:
+    if options.servers == "zookeeper":
+        return ZooKeeperEnsemble(folder, options.replicas, tick_ms=2000)
+    return CoordEnsemble(folder, options.replicas, tick_ms=2000, quorums=options.quorums)
 
 
 def main() -> None:
@@ -165,11 +184,11 @@ def main() -> None:
     parser.add_argument("--stop", type=float, metavar="SECONDS", help="SIGSTOP instead of SIGKILL")
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--servers", choices=("coord", "zookeeper"), default="coord")
+    parser.add_argument("--quorums", default="majority", help="of coord")
     options = parser.parse_args()
-    kind = CoordEnsemble if options.servers == "coord" else ZooKeeperEnsemble
     with (
         tempfile.TemporaryDirectory() as folder,
-        kind(Path(folder), options.replicas, tick_ms=2000) as ensemble,
+        _ensemble(Path(folder), options) as ensemble,
         Storm(ensemble) as blowing,
     ):
         for number in range(1, options.rounds + 1):

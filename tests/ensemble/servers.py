@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from coord.quorums import parse
 from tests.ensemble.processes import Process, four_letter_word, reserve_ports, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -157,6 +158,10 @@ class Ensemble(ABC):
         leader = self.leader()
         return [i for i in self.ids if i != leader and self.processes[i].running]
 
+    def goes_on_without(self, replicas: Iterable[int]) -> bool:
+        """Whether the others can elect, and commit, while these are gone."""
+        return 2 * len(set(self.ids) - set(replicas)) > len(self.ids)
+
     def kill(self, replica: int) -> None:
         """SIGKILL."""
         self.processes[replica].kill()
@@ -245,6 +250,11 @@ class CoordEnsemble(Ensemble):
         self.quorums = quorums
         self.wrapper = wrapper
         super().__init__(folder, size, tick_ms=tick_ms)
+
+    def goes_on_without(self, replicas: Iterable[int]) -> bool:
+        """By the quorum system."""
+        system, others = parse(self.quorums, self.ids), set(self.ids) - set(replicas)
+        return system.is_election_quorum(others) and system.is_replication_quorum(others)
 
     def environment(self) -> dict[str, str]:
         """The replica runs in its own folder and must still find the package."""

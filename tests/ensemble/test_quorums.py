@@ -37,6 +37,7 @@ def write(probe: Probe, names: range) -> list[str]:
 def test_two_replicas_write_and_three_neither_elect_nor_lose_anything(
     ensemble: CoordEnsemble, drops: ExitStack
 ) -> None:
+    """AT-4."""
     leader = ensemble.leader()
     *victims, survivor = ensemble.followers()
     with Probe(ensemble.address(leader)) as probe:
