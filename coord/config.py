@@ -88,6 +88,8 @@ class Config:
     """All members; they found the ensemble, from then on the log's configuration rules."""
     client_address: Address | None = None
     """Where to listen for clients; None: this replica's `client` address."""
+    admin_address: Address | None = None
+    """Where to answer operators over HTTP; None: nowhere."""
     tick_ms: int = attrs.field(default=2000, validator=_between(20, 600_000))
     """Unit of session timeouts in ms: 2 to 20 ticks, as in ZooKeeper."""
     heartbeat_ms: int = attrs.field(default=100, validator=_between(5, 60_000))
@@ -213,6 +215,11 @@ def _contradictions(config: Config) -> Iterator[str]:
     places = [str(place) for item in config.replicas for place in (item.peer, item.client)]
     for place in sorted({place for place in places if places.count(place) > 1}):
         yield f"replicas: address {place} stands more than once; each needs its own"
+    if config.admin_address is not None and str(config.admin_address) in (
+        str(config.listen) if config.id in ids else "",
+        *places,
+    ):
+        yield f"admin_address = {config.admin_address} is the address of something else"
     if config.election_ms < 2 * config.heartbeat_ms:
         yield (
             f"election_ms = {config.election_ms} is less than twice heartbeat_ms = "

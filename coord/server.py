@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -20,6 +21,7 @@ from coord.consensus.journal import Recovered
 from coord.consensus.node import Node
 from coord.consensus.settings import NodeSettings
 from coord.operations.machine import StateMachine
+from coord.operations.slices import Slices
 from coord.replica.clients import Clients
 from coord.replica.leases import Lease
 from coord.replica.links import ForeignEnsembleError, Link, Links
@@ -28,6 +30,7 @@ from coord.replica.origin import Origin
 from coord.replica.outside import Setup
 from coord.replica.replica import Replica
 from coord.replica.sessions import StateDiffersError
+from coord.replica.status import Status
 from coord.replica.survey import survey
 from coord.replica.transfers import Transfers
 from coord.replica.words import answer
@@ -42,6 +45,9 @@ from coord.tasks.peer_links import PeerSocket, keep_dialing
 from coord.tasks.replica_loop import ReplicaLoop, clock_ms
 from coord.tasks.trees import Trees
 from coord.tasks.writer import Writer
+
+if TYPE_CHECKING:
+    from coord.tasks.admin import Admin
 
 LOG = logging.getLogger(__name__)
 HAND_OVER_S = 2.0
@@ -154,6 +160,7 @@ class Server:
         """Serve until SIGTERM or SIGINT; raises StartError, StopError."""
         clients = _listen(self.config.listen)
         peers = _listen(self.config.own.peer) if len(self.config.replicas) > 1 else None
+        admin = self._admin()
         Listener(self._hub, clients, self._admit_client)
         if peers is not None:
             Listener(self._hub, peers, self._admit_peer)
@@ -168,6 +175,8 @@ class Server:
                 nursery.start_soon(self._end_on_signal)
                 self._disk_space.look()
                 nursery.start_soon(self._disk_space.keep_looking)
+                if admin is not None:
+                    nursery.start_soon(admin.serve)
                 await self.loop.run(self._say_started)
                 nursery.cancel_scope.cancel()
         except* (DamagedTree, StateDiffersError) as group:
@@ -236,8 +245,23 @@ class Server:
             self.warn(f"replica {link.peer} at {link.transport.address}: {error}")
             link.transport.close()
 
-    def _answer_command(self, word: str) -> bytes:
-        status = survey(
+    def _admin(self) -> "Admin | None":
+        """Who answers at the admin address; what that needs is imported only where there is one."""
+        address = self.config.admin_address
+        if address is None:
+            return None
+        try:
+            from coord.replica.admin import page
+            from coord.tasks.admin import Admin
+        except ImportError as error:
+            raise StartError(f"admin_address needs what is not installed: {error}") from None
+        return Admin(_listen(address), lambda path: page(path, self._status()))
+
+    def _answer_command(self, word: str) -> bytes | Slices:
+        return answer(word, self._status())
+
+    def _status(self) -> Status:
+        return survey(
             self.replica,
             self.config.shown,
             _environment(),
@@ -245,7 +269,6 @@ class Server:
             self.loop.log_syncs,
             tuple(self._warnings),
         )
-        return answer(word, status)
 
     # ------------------------------------------------------------------------- what it is made of
 

@@ -68,6 +68,14 @@ def test_quorums_of_any_shape_over_the_voters_are_loaded(
         (("id = 1\n", "id = 3\n", 1), "id 3 stands 2 times"),
         (("id = 1\n", "id = 256\n", 1), "replicas.[0]: id = 256 is not between 1 and 255"),
         (('"127.0.0.1:2181"', '"127.0.0.1"', 1), "replicas.[0].client: '127.0.0.1' is not an add"),
+        (
+            ("id = 2\n", 'id = 2\nadmin_address = "127.0.0.1:2182"\n', 1),
+            "admin_address = 127.0.0.1:2182 is the address of something else",
+        ),
+        (
+            ("id = 2\n", 'id = 2\nadmin_address = "8181"\n', 1),
+            "admin_address: '8181' is not",
+        ),
         (("2182", "2181", 1), "127.0.0.1:2181 stands more than once"),
         (('"majority"', '"simple L=1 R=1"', 1), "quorums = 'simple L=1 R=1': "),
         (('"majority"', '"grid [[1,2],[3,4]]"', 1), "replica 3 is not among the voters"),

@@ -13,7 +13,7 @@ Rules
 5. A write counts only under its session's current attachment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from struct import Struct
 from typing import Final
 
@@ -23,10 +23,11 @@ from coord.operations import batch
 from coord.operations.context import Audience, Caller, Context, View
 from coord.operations.ensemble import configuration_text
 from coord.operations.frames import BODY_AT
+from coord.operations.slices import SLICE_NAMES, Slices
 from coord.operations.table import ANSWERS, APPLIES, NEED_NO_SESSION, SPANS
 from coord.state import genesis, reaping
 from coord.state.permissions import READ_ACL
-from coord.state.sessions import Session, Sessions
+from coord.state.sessions import Session, Sessions, path_in
 from coord.state.settings import Settings
 from coord.state.store import Store, Table
 from coord.state.tree import Tree
@@ -132,8 +133,8 @@ class StateMachine:
             raise Unimplemented
         span(frame, BODY_AT)
 
-    def answer(self, caller: Caller, opcode: int, frame: bytes) -> bytes:
-        """Return the body of the reply to a read, or raise its error."""
+    def answer(self, caller: Caller, opcode: int, frame: bytes) -> bytes | Slices:
+        """Return the body of the reply to a read, or what builds it; or raise its error."""
         try:
             answer, needs = ANSWERS[opcode]
         except KeyError:
@@ -195,9 +196,21 @@ class StateMachine:
         """Return a session's attachment and timeout, or None when it is over or never was."""
         return self._sessions.get(session_id)
 
-    def ephemerals(self, session_id: int) -> list[bytes]:
-        """Return the paths of a session's ephemeral nodes, for administrators."""
-        return self._sessions.ephemerals(session_id)
+    def ephemerals(self) -> Generator[tuple[int, list[bytes]], None, None]:
+        """Go through all sessions and the paths of their ephemeral nodes, for administrators.
+
+        A session with many comes several times, one with none once. Operations may be applied
+        meanwhile. Close the iterator when it is not used up.
+        """
+        for session_id in sorted(self._sessions):
+            listing = self._sessions.ephemeral_listing(session_id)
+            try:
+                rows = listing.take(SLICE_NAMES)
+                yield session_id, [path_in(row) for row in rows]
+                while rows := listing.take(SLICE_NAMES):
+                    yield session_id, [path_in(row) for row in rows]
+            finally:
+                listing.close()
 
     def origin(self, replica: int) -> tuple[int, int]:
         """Return (start, n) of the last write applied of a replica; (0, 0) when there is none."""

@@ -12,17 +12,22 @@ from coord.operations import spans
 from coord.operations.context import Caller, Context, View
 from coord.operations.frames import BODY_AT
 from coord.operations.row import Answer, Apply, Read, Span, Write
+from coord.operations.slices import SLICE_NAMES
 from coord.wire.errors import MarshallingError, RuntimeInconsistency, ZooKeeperError
 from coord.wire.numbers import OpCode
 
 REPLY_BYTES_MAX: Final = 2 << 20
-"""multiRead gives up here: a request of 1 MiB could ask for gigabytes, and hold up everybody.
+"""multiRead gives up here: a request of 1 MiB could ask for gigabytes.
 
 Clients refuse replies of more than 1 MiB, unless they are told otherwise.
 """
+LOOKED_AT_MAX: Final = SLICE_NAMES
+"""And so it does after so many parts and names of children, for all of them show one moment, so
+that nobody else is served meanwhile."""
 
 _HEADER: Final = Struct(">iBi")
 _HEADER_SIZE: Final = _HEADER.size
+_COUNT: Final = Struct(">i")
 _ERROR: Final = Struct(">iBii")
 _END: Final = _HEADER.pack(OpCode.ERROR, 1, -1)
 _RESULTS: Final = {OpCode.CREATE_CONTAINER: OpCode.CREATE2, OpCode.CREATE_TTL: OpCode.CREATE2}
@@ -109,18 +114,18 @@ def answering(rows: tuple[Read, ...]) -> Answer:
     """Return what answers a multiRead made of these rows, which all ask for a path and a watch."""
     parts: dict[int, Read] = {row.opcode: row for row in rows}
     spans_of = dict.fromkeys(parts, spans.path_and_flag)
-    span = _spanning(spans_of)
 
     def multi_read(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes:
         """Answer each part by itself: some may fail. No part leaves a watch."""
-        span(frame, BODY_AT)
-        results, size = [], 0
+        results, size, looked_at = [], 0, 0
         for opcode, at in _parts(spans_of, frame, BODY_AT):
             body = frame[at : spans.path_and_flag(frame, at)]
-            results.append(_answered(parts[opcode], view, caller, body))
-            size += len(results[-1])
-            if size > REPLY_BYTES_MAX:
-                raise MarshallingError(f"a reply of more than {REPLY_BYTES_MAX} bytes")
+            result = _answered(parts[opcode], view, caller, body)
+            results.append(result)
+            size += len(result)
+            looked_at += 1 + (_names_in(result) if opcode == OpCode.GET_CHILDREN else 0)
+            if size > REPLY_BYTES_MAX or looked_at > LOOKED_AT_MAX:
+                raise MarshallingError("a multiRead of too much")
         return b"".join([*results, _END])
 
     return multi_read
@@ -132,4 +137,12 @@ def _answered(row: Read, view: View, caller: Caller, body: bytes) -> bytes:
         result = row.answer(view, caller, row.needs, bytes(BODY_AT) + body[:-1] + b"\0")
     except ZooKeeperError as error:
         return _ERROR.pack(OpCode.ERROR, 0, error.code, error.code)
+    if not isinstance(result, bytes):
+        raise MarshallingError("a multiRead of too many children")
     return _HEADER.pack(row.opcode, 0, 0) + result
+
+
+def _names_in(result: bytes) -> int:
+    """Return how many names a getChildren in a multiRead found; after an error, something small."""
+    count: int = _COUNT.unpack_from(result, _HEADER_SIZE)[0]
+    return max(count, 0)

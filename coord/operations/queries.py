@@ -3,7 +3,7 @@
 Every function here takes the view, who calls, the permission its row demands and the whole frame
 (xid, op code, body from offset 8); it returns the body of the reply or raises its error.
 
-What a read answers lies in the record as it goes out, so a read is a few slices. Reads look a path
+What a read answers lies in the record as it goes out, so a read is a few cuts. Reads look a path
 up as it comes: what is no legal path is just not there, but for the empty one, which is the root.
 """
 
@@ -12,10 +12,12 @@ from typing import Final
 
 from coord.operations.context import Caller, View, require
 from coord.operations.frames import BODY_AT, PATH_AT, path_and_watch, path_of, text_of
+from coord.operations.slices import SLICE_NAMES, Slices, check_size
 from coord.state import record as znode
 from coord.state.paths import ROOT
 from coord.state.permissions import OPEN_ACL_PREFIXED, OPEN_BODY_AT
 from coord.state.record import ACL_LENGTH_AT, STAT_SIZE
+from coord.state.sessions import path_in
 from coord.state.watches import Watch
 from coord.wire.errors import BadArguments, MarshallingError, NoNode
 
@@ -64,14 +66,23 @@ def get_data(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
     return body
 
 
-def get_children(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
+def get_children(view: View, caller: Caller, needs: int, frame: bytes) -> bytes | Slices:
     """Answer with the names of the children."""
-    return _children(view, caller, needs, frame)[0]
+    path, watch = path_and_watch(frame)
+    record = _readable(view, caller, needs, path)
+    if znode.children_of(record) > SLICE_NAMES:
+        return _sliced_children(view, caller, path, watch, b"")
+    return _children(view, caller, path, watch)
 
 
-def get_children2(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
+def get_children2(view: View, caller: Caller, needs: int, frame: bytes) -> bytes | Slices:
     """Answer with the names of the children and the parent's Stat."""
-    return b"".join(_children(view, caller, needs, frame))
+    path, watch = path_and_watch(frame)
+    record = _readable(view, caller, needs, path)
+    stat = record[-STAT_SIZE:]
+    if znode.children_of(record) > SLICE_NAMES:
+        return _sliced_children(view, caller, path, watch, stat)
+    return _children(view, caller, path, watch) + stat
 
 
 def get_all_children_number(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
@@ -81,27 +92,74 @@ def get_all_children_number(view: View, caller: Caller, needs: int, frame: bytes
     return _pack_int(view.tree.descendants(path or ROOT, record))
 
 
-def get_ephemerals(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes:
+def get_ephemerals(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes | Slices:
     """Answer with the caller's own ephemeral nodes; the prefix is one of text, not of parts."""
     prefix = text_of(frame) or b""
-    paths = view.sessions.ephemerals(caller.session_id)
-    if prefix.strip() not in (b"", ROOT):
-        paths = [path for path in paths if path.startswith(prefix)]
-    return _pack_int(len(paths)) + b"".join([_pack_int(len(path)) + path for path in paths])
+    if prefix.strip() in (b"", ROOT):
+        prefix = b""
+    listing = view.sessions.ephemeral_listing(caller.session_id)
+    paths = listing.take(SLICE_NAMES)
+    listing.close()
+    if len(paths) == SLICE_NAMES:
+        return _sliced_ephemerals(view, caller, prefix)
+    paths = sorted(path for path in map(path_in, paths) if path.startswith(prefix))
+    return _pack_int(len(paths)) + _packed(paths)
 
 
-def _children(view: View, caller: Caller, needs: int, frame: bytes) -> tuple[bytes, bytes]:
-    """Return the names as they go out, and the Stat."""
-    path, watch = path_and_watch(frame)
-    record = _readable(view, caller, needs, path)
+def _children(view: View, caller: Caller, path: bytes, watch: int) -> bytes:
+    """Return the names as they go out."""
     names = view.store.children(path or ROOT)
-    packed = [
-        (_LENGTHS[len(name)] if len(name) < len(_LENGTHS) else _pack_int(len(name))) + name
-        for name in names
-    ]
     if watch:
         view.watches.add(caller.watcher, path, _CHILDREN)
-    return _pack_int(len(names)) + b"".join(packed), record[-STAT_SIZE:]
+    return _pack_int(len(names)) + _packed(names)
+
+
+def _sliced_children(view: View, caller: Caller, path: bytes, watch: int, stat: bytes) -> Slices:
+    """Return the names of very many children, and what follows them."""
+    if watch:
+        view.watches.add(caller.watcher, path, _CHILDREN)
+    parts, count, size = [b""], 0, 0
+    listing = view.store.listing(path or ROOT)
+    try:
+        while names := listing.take(SLICE_NAMES):
+            parts.append(_packed(names))
+            count += len(names)
+            size += len(parts[-1])
+            check_size(size)
+            yield
+    finally:
+        listing.close()
+    parts[0] = _pack_int(count)
+    parts.append(stat)
+    return parts
+
+
+def _sliced_ephemerals(view: View, caller: Caller, prefix: bytes) -> Slices:
+    """Return the paths of very many ephemeral nodes, in any order."""
+    parts, count, size = [b""], 0, 0
+    listing = view.sessions.ephemeral_listing(caller.session_id)
+    try:
+        while rows := listing.take(SLICE_NAMES):
+            paths = [path for path in map(path_in, rows) if path.startswith(prefix)]
+            parts.append(_packed(paths))
+            count += len(paths)
+            size += len(parts[-1])
+            check_size(size)
+            yield
+    finally:
+        listing.close()
+    parts[0] = _pack_int(count)
+    return parts
+
+
+def _packed(texts: list[bytes]) -> bytes:
+    """Return texts as they go out, each behind its length."""
+    return b"".join(
+        [
+            (_LENGTHS[len(text)] if len(text) < len(_LENGTHS) else _pack_int(len(text))) + text
+            for text in texts
+        ]
+    )
 
 
 def _readable(view: View, caller: Caller, needs: int, path: bytes) -> bytes:

@@ -6,14 +6,15 @@ from typing import Any
 import attrs
 
 from coord.operations.context import Caller, Context, View
+from coord.operations.slices import Slices
 from coord.wire.numbers import Permission
 from coord.wire.opcodes import EXCHANGES, OpCode
 
 Apply = Callable[[Context, int, bytes, int], bytes]
 """context, permission needed, bytes, where the body begins in them -> the reply's body."""
 
-Answer = Callable[[View, Caller, int, bytes], bytes]
-"""view, caller, permission needed, frame -> the reply's body."""
+Answer = Callable[[View, Caller, int, bytes], bytes | Slices]
+"""view, caller, permission needed, frame -> the reply's body, or what builds it step by step."""
 
 Span = Callable[[bytes, int], int]
 """bytes, where the body begins in them -> where it ends; raises MarshallingError."""

@@ -6,6 +6,7 @@ from typing import Final
 from coord import jute
 from coord.operations.context import Caller, View
 from coord.operations.frames import decoded, path_and_number
+from coord.operations.slices import SLICE_PATHS, Slices
 from coord.state import record as znode
 from coord.state.permissions import may_read
 from coord.state.watches import Watch
@@ -48,24 +49,51 @@ def remove_watches(view: View, caller: Caller, _needs: int, frame: bytes) -> byt
     return b""
 
 
-def set_watches(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes:
+def set_watches(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes | Slices:
     """Set the one-shot watches of a lost connection again, telling what they missed."""
-    _set_one_shots(view, caller, decoded(SetWatchesRequest, frame))
-    return b""
+    request = decoded(SetWatchesRequest, frame)
+    lists = request.data_watches, request.exist_watches, request.child_watches
+    return _at_once_if_few(_setting_one_shots(view, caller, request), lists)
 
 
-def set_watches2(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes:
+def set_watches2(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes | Slices:
     """As setWatches, then the watches that stay, which are not caught up."""
     request = decoded(SetWatches2Request, frame)
-    _set_one_shots(view, caller, request)
-    for path in _listed(request.persistent_watches):
-        view.watches.add(caller.watcher, path, Watch.PERSISTENT)
-    for path in _listed(request.recursive_watches):
-        view.watches.add(caller.watcher, path, Watch.RECURSIVE)
+    lists = (
+        request.data_watches, request.exist_watches, request.child_watches,
+        request.persistent_watches, request.recursive_watches,
+    )  # fmt: skip
+    return _at_once_if_few(_setting_all(view, caller, request), lists)
+
+
+def _at_once_if_few(slices: Slices, lists: tuple[tuple[str, ...] | None, ...]) -> bytes | Slices:
+    """Run through the slices now, unless they are many."""
+    if sum(len(paths) for paths in lists if paths is not None) > SLICE_PATHS:
+        return slices
+    for _ in slices:
+        pass
     return b""
 
 
-def _set_one_shots(view: View, caller: Caller, request: SetWatchesRequest) -> None:
+def _setting_all(view: View, caller: Caller, request: SetWatches2Request) -> Slices:
+    yield from _setting_one_shots(view, caller, request)
+    for paths, watch in (
+        (request.persistent_watches, Watch.PERSISTENT),
+        (request.recursive_watches, Watch.RECURSIVE),
+    ):
+        for place, path in enumerate(_listed(paths), 1):
+            view.watches.add(caller.watcher, path, watch)
+            if place % SLICE_PATHS == 0:
+                yield
+    return []
+
+
+def _setting_one_shots(view: View, caller: Caller, request: SetWatchesRequest) -> Slices:
+    """Set them one by one.
+
+    Each path is looked up when its turn comes: the client is told of what it missed till then, and
+    gets no answer of a later state before it was told of all.
+    """
     since = request.relative_zxid
 
     def data_event(record: bytes) -> int | None:
@@ -78,28 +106,34 @@ def _set_one_shots(view: View, caller: Caller, request: SetWatchesRequest) -> No
         return EventType.NODE_CHILDREN_CHANGED if znode.pzxid_of(record) > since else None
 
     deleted = EventType.NODE_DELETED
-    _catch_up(view, caller, request.data_watches, Watch.DATA, data_event, deleted)
-    _catch_up(view, caller, request.exist_watches, Watch.DATA, exist_event, None)
-    _catch_up(view, caller, request.child_watches, Watch.CHILDREN, child_event, deleted)
+    for paths, watch, event_of, when_missing in (
+        (request.data_watches, Watch.DATA, data_event, deleted),
+        (request.exist_watches, Watch.DATA, exist_event, None),
+        (request.child_watches, Watch.CHILDREN, child_event, deleted),
+    ):
+        for place, path in enumerate(_listed(paths), 1):
+            _catch_up(view, caller, path, watch, event_of, when_missing)
+            if place % SLICE_PATHS == 0:
+                yield
+    return []
 
 
 def _catch_up(
     view: View,
     caller: Caller,
-    paths: tuple[str, ...] | None,
+    path: bytes,
     watch: Watch,
     event_of: Callable[[bytes], int | None],
     when_missing: int | None,
 ) -> None:
     """Tell of what was missed, or set the watch where nothing was."""
-    for path in _listed(paths):
-        record = view.tree.node(path)
-        event = when_missing if record is None else event_of(record)
-        if event is None:
-            view.watches.add(caller.watcher, path, watch)
-        # An event about a node that the caller may not read is dropped, as at any delivery.
-        elif record is None or may_read(znode.acl_of(record), caller.identities):
-            caller.deliver(event, path, _CAUGHT_UP)
+    record = view.tree.node(path)
+    event = when_missing if record is None else event_of(record)
+    if event is None:
+        view.watches.add(caller.watcher, path, watch)
+    # An event about a node that the caller may not read is dropped, as at any delivery.
+    elif record is None or may_read(znode.acl_of(record), caller.identities):
+        caller.deliver(event, path, _CAUGHT_UP)
 
 
 def _listed(paths: tuple[str, ...] | None) -> list[bytes]:

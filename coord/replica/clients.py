@@ -8,7 +8,7 @@ Rules (numbers are referred to in the code):
    the reads parked behind that reply. Only then is the next operation applied.
 3. A connection is attached when its ATTACH has been applied here, not before: until then its bytes
    are kept. So it never sees a state older than one it saw elsewhere.
-4. No queue grows without bound: see the limits in `connections`, and PENDING_BYTES_MAX.
+4. No queue grows without bound: see the limits in `connections` and `pauses`.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,10 @@ from coord.replica.connections import Connection, Slot, Transport
 from coord.replica.latency import Latency
 from coord.replica.leases import Lease
 from coord.replica.origin import Origin
+from coord.replica.pauses import Pauses
 from coord.replica.pings import Pings
 from coord.replica.room import Room
+from coord.replica.wide import reply_of
 from coord.state.permissions import may_read
 from coord.state.watches import WatchTable
 from coord.wire.connection import Command
@@ -37,9 +39,6 @@ from coord.wire.records import ConnectRequest, ConnectResponse
 
 REQUEST: Final = Struct(">ii")
 """xid, op code."""
-PENDING_BYTES_MAX: Final = 64 << 20
-"""Bytes of writes that wait to be applied, over all clients of a replica; beyond it, clients with
-writes of their own in flight are not read from. Sixteen of the largest batches."""
 SESSION_MOVED: Final = -118
 MARSHALLING_ERROR: Final = -5
 UNIMPLEMENTED: Final = -6
@@ -84,7 +83,7 @@ class Clients:
         """Sessions that were attached anew, for the leader's expiry; emptied by `Sessions`."""
         self.over: set[int] = set()
         """Sessions that ended, likewise."""
-        self.paused: set[Connection] = set()
+        self.pauses = Pauses(origin, self._request)
         self.waiting: list[tuple[Connection, ConnectRequest]] = []
         """Clients that are ahead of this replica, or came while it had no leader."""
         self.commands: list[tuple[Connection, str]] = []
@@ -110,8 +109,8 @@ class Clients:
         self.received_count += connection.received_count
         self.sent_count += connection.sent_count
         self.connections.discard(connection)
-        self.paused.discard(connection)
-        connection.queue.clear()
+        self.pauses.waiting.discard(connection)
+        connection.drop_requests()
         if self.attached.get(connection.session_id) is connection:
             del self.attached[connection.session_id]
         self.watches.drop(connection)
@@ -137,36 +136,27 @@ class Clients:
                 self.commands.append((connection, event.word))
             elif isinstance(event, ConnectRequest):
                 self._connect(connection, event)
-        if connection.over_budget or (
-            connection.queue and self.origin.pending_bytes > PENDING_BYTES_MAX
-        ):
-            connection.paused = True
-            self.paused.add(connection)
-
-    def resume_reading(self) -> None:
-        """Let go on those paused connections whose budget is there again."""
-        if self.origin.pending_bytes > PENDING_BYTES_MAX:
-            return
-        for connection in [item for item in self.paused if not item.over_budget]:
-            self.paused.discard(connection)
-            connection.paused = False
-            connection.transport.wake()
+        if connection.queue or connection.over_budget:
+            self.pauses.look_at(connection)
 
     # ------------------------------------------------------------------------------- requests
 
     def _request(self, connection: Connection, frame: bytes) -> None:
-        connection.received_count += 1
         if len(frame) < 8:
             connection.abort()
             return
         xid, opcode = REQUEST.unpack_from(frame)
+        if connection.parking and opcode != PING and opcode != AUTH:
+            connection.park(frame)
+            return
+        connection.received_count += 1
         connection.last_operation = opcode
         if opcode in WRITES:
             self._write(connection, xid, opcode, frame)
         elif opcode == PING:
             now_ms = self.clock()
             if self.lease.holds(now_ms):
-                connection.write(encode_reply(xid, self.machine.zxid, 0))
+                connection.write_ahead(encode_reply(xid, self.machine.zxid, 0))
             else:
                 self.pings.keep(Slot(connection, xid, PING, now_ms, 0))
         elif opcode == AUTH:
@@ -186,6 +176,10 @@ class Clients:
             body = self.machine.answer(connection.caller, opcode, frame)
         except ZooKeeperError as error:
             self._reply_error(connection, xid, opcode, error.code)
+            return
+        if not isinstance(body, bytes):
+            reply = reply_of(body, xid, self.machine.zxid)
+            self.pauses.answer_in_slices(connection, frame, reply)
             return
         connection.sent_count += 1
         connection.write(encode_reply(xid, self.machine.zxid, 0, body))
@@ -228,6 +222,7 @@ class Clients:
         connection.queue.append(slot)
         connection.queue_bytes += slot.size
         if slot.reply is None:
+            assert isinstance(body, bytes), "a path is never too wide"
             self.barriers.add(slot, body)
         else:
             self._drain(connection)
@@ -376,7 +371,7 @@ class Clients:
             return
         slot.reply = encode_reply(slot.xid, self.machine.zxid, 0, body)
         if slot.opcode == PING:
-            connection.write(slot.reply)
+            connection.write_ahead(slot.reply)
         elif connection.queue[0] is slot:
             self._drain(connection)
 

@@ -2,13 +2,15 @@
 
 Replies leave in the order of the requests. A write (or sync) puts a `Slot` in the queue; whatever
 comes behind an unanswered slot is parked there as it came and answered when the slot is, before
-the next operation is applied. Pings are not queued.
+the next operation is applied. Pings are not queued. What is put out while a reply is still being
+built is held behind it: see `wide`.
 """
 
 from collections import deque
 from typing import Final, Protocol
 
 from coord.operations.context import Caller
+from coord.operations.slices import Slices
 from coord.wire.connection import ServerConnection
 from coord.wire.frames import encode_notification
 from coord.wire.records import Id
@@ -18,6 +20,8 @@ QUEUE_LENGTH_MAX: Final = 4000
 clients keep a few hundred in flight; ZooKeeper's limit for a whole server is 1000."""
 QUEUE_BYTES_MAX: Final = 4 << 20
 """The same in bytes: four of the largest frames."""
+PARKED_BYTES: Final = 1 << 10
+"""What a request parked behind a wide reply counts for beside its own bytes: some 4000 may be."""
 OUTBOX_PAUSE_BYTES: Final = 1 << 20
 """With this much unsent, requests of the connection wait: only watch events can add to it."""
 OUTBOX_BYTES_MAX: Final = 32 << 20
@@ -53,6 +57,18 @@ class Slot:
         self.reply: bytes | None = None
 
 
+class Wide:
+    """A reply that is being built, in the place that it will have among what is sent."""
+
+    __slots__ = ("connection", "parts", "slices")
+
+    def __init__(self, connection: "Connection", slices: Slices) -> None:
+        self.connection = connection
+        self.slices = slices
+        self.parts: list[bytes] | None = None
+        """What is to be sent; None while it is not whole."""
+
+
 class Connection:
     """State of one client connection; the driver moves its bytes."""
 
@@ -67,11 +83,16 @@ class Connection:
         "ending",
         "finishing_ms",
         "head",
+        "held",
+        "held_bytes",
         "last_operation",
         "lease_lost_ms",
         "opened_ms",
         "outbox",
         "outbox_bytes",
+        "outbox_bytes_max",
+        "parked",
+        "parking",
         "paused",
         "protocol",
         "queue",
@@ -83,40 +104,65 @@ class Connection:
         "transport",
     )
 
+    address: str
+    """Peer as `host:port`, for people."""
+    queue: deque[Slot | bytes]
+    """Unanswered requests in order: slots, and parked frames."""
+    outbox_bytes_max: int
+    """More than the constant while a wide reply is in it, which alone may be longer."""
+    held: deque[Wide | bytes]
+    """What is to be sent, from the first reply on that is still being built."""
+    parking: bool
+    """Whether requests are parked as they come, for a wide reply is due before them."""
+    parked: deque[bytes]
+    """Those requests; they count in `queue_bytes`."""
+    dirty: bool
+    """Whether it stands in the list of connections with output."""
+    paused: bool
+    """Whether reading from it is stopped."""
+    ending: bool
+    """Its client has asked for the end of the session; what it sends after that is ignored."""
+    close_when_sent: bool
+    """Nothing is added to the outbox any more."""
+    cut: bool
+    """Nothing of the outbox is sent any more."""
+    finishing_ms: int
+    """Since when the last of it waits to be sent; -1: it does not."""
+    session_id: int
+    """0: not attached yet."""
+    head: bytes
+    """Start of every operation of this connection: session, attachment, identities."""
+    lease_lost_ms: int
+    """When this replica lost its lease while the connection was open; -1: it holds."""
+
     def __init__(self, transport: Transport, address: str, host: str, now_ms: int) -> None:
         self.transport = transport
         self.address = address
-        """Peer as `host:port`, for people."""
         self.caller = Caller(
             session_id=0, identities=(Id("ip", host),), watcher=self, deliver=self.deliver
         )
         self.protocol = ServerConnection()
-        self.queue: deque[Slot | bytes] = deque()
-        """Unanswered requests in order: slots, and parked frames."""
+        self.queue = deque()
         self.queue_bytes = 0
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
+        self.outbox_bytes_max = OUTBOX_BYTES_MAX
+        self.held = deque()
+        self.held_bytes = 0
+        self.parking = False
+        self.parked = deque()
         self.dirty = False
-        """Whether it stands in the list of connections with output."""
         self.paused = False
-        """Whether reading from it is stopped."""
         self.ending = False
-        """Its client has asked for the end of the session; what it sends after that is ignored."""
         self.close_when_sent = False
-        """Nothing is added to the outbox any more."""
         self.cut = False
-        """Nothing of the outbox is sent any more."""
         self.finishing_ms = -1
-        """Since when the last of it waits to be sent; -1: it does not."""
         self.closed = False
         self.session_id = 0
-        """0: not attached yet."""
         self.attachment = 0
         self.timeout_ms = 0
         self.head = b""
-        """Start of every operation of this connection: session, attachment, identities."""
         self.lease_lost_ms = -1
-        """When this replica lost its lease while the connection was open; -1: it holds."""
         self.opened_ms = now_ms
         self.received_count = 0
         self.sent_count = 0
@@ -126,6 +172,19 @@ class Connection:
         """Add bytes to what is to be sent, unless it is all over."""
         if self.close_when_sent:
             return
+        if self.held:
+            self._write_behind(data)
+            return
+        self.outbox.append(data)
+        self.outbox_bytes += len(data)
+        if not self.dirty:
+            self.dirty = True
+            self.transport.wake()
+
+    def write_ahead(self, data: bytes) -> None:
+        """As `write`, before replies that are still being built."""
+        if self.close_when_sent:
+            return
         self.outbox.append(data)
         self.outbox_bytes += len(data)
         if not self.dirty:
@@ -133,8 +192,75 @@ class Connection:
             self.transport.wake()
 
     def deliver(self, event: int, path: bytes, zxid: int) -> None:
-        """Add a watch event to what is to be sent."""
-        self.write(encode_notification(event, path, zxid))
+        """Send an event that setWatches makes up for; its reply may still be being built."""
+        self.write_ahead(encode_notification(event, path, zxid))
+
+    def hold(self, wide: Wide) -> None:
+        """Let all that is written from now on wait for a reply that is being built."""
+        self.held.append(wide)
+        self.parking = True
+
+    def park(self, frame: bytes) -> None:
+        """Keep a request for later."""
+        self.parked.append(frame)
+        self.queue_bytes += len(frame) + PARKED_BYTES
+
+    def park_first(self, frame: bytes) -> None:
+        """Keep a request for later that was already begun."""
+        self.parking = True
+        self.parked.appendleft(frame)
+        self.queue_bytes += len(frame) + PARKED_BYTES
+        self.received_count -= 1
+
+    def unpark(self) -> bytes:
+        """Return the first of the requests that were kept, to be handled now."""
+        frame = self.parked.popleft()
+        self.queue_bytes -= len(frame) + PARKED_BYTES
+        self.parking = False
+        return frame
+
+    def _write_behind(self, data: bytes) -> None:
+        self.held.append(data)
+        self.held_bytes += len(data)
+        if self.held_bytes > OUTBOX_BYTES_MAX:
+            self.abort()
+
+    def release(self) -> None:
+        """Put out what waited for a reply that is whole now."""
+        held = self.held
+        while held:
+            item = held[0]
+            if isinstance(item, bytes):
+                self.outbox.append(item)
+                self.outbox_bytes += len(item)
+                self.held_bytes -= len(item)
+            elif item.parts is None:
+                break
+            else:
+                size = sum(map(len, item.parts))
+                self.outbox += item.parts
+                self.outbox_bytes += size
+                self.outbox_bytes_max += size
+                self.sent_count += 1
+            held.popleft()
+        if not self.dirty:
+            self.dirty = True
+            self.transport.wake()
+
+    def drop_requests(self) -> None:
+        """Forget what was asked, and the replies that are being built."""
+        self.queue.clear()
+        self.parked.clear()
+        for item in self.held:
+            if isinstance(item, Wide):
+                item.slices.close()
+        self.held.clear()
+        self.held_bytes = 0
+
+    @property
+    def wide_count(self) -> int:
+        """How many replies are being built."""
+        return sum(isinstance(item, Wide) for item in self.held)
 
     def finish(self) -> None:
         """Close once everything in the outbox is sent."""
@@ -149,7 +275,7 @@ class Connection:
         self.cut = True
         self.outbox.clear()
         self.outbox_bytes = 0
-        self.queue.clear()
+        self.drop_requests()
         self.finish()
 
     def is_overdue(self, now_ms: int, *, has_lease: bool) -> bool:

@@ -181,8 +181,8 @@ class Replica:
             if not effects:
                 break
             self._carry_out(effects)
-        if self.clients.paused:
-            self.clients.resume_reading()
+        if self.clients.pauses.are_due:
+            self.clients.pauses.go_on()
 
     # ------------------------------------------------------------------------------ consensus
 

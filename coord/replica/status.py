@@ -1,6 +1,6 @@
 """What a replica says of itself: one record, rendered by the four-letter words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import attrs
 
@@ -69,8 +69,8 @@ class Status:
     """Gives session id and timeout in ms of each; takes as long as there are many."""
     ephemeral_count: int
     """Ephemeral znodes."""
-    ephemerals: Callable[[], tuple[tuple[int, tuple[str, ...]], ...]]
-    """Gives session id and its ephemeral paths; takes as long as there are many."""
+    ephemerals: Callable[[], Generator[tuple[int, list[bytes]], None, None]]
+    """Goes through session ids and ephemeral paths; one with many comes several times."""
     watchers: int
     """Connections with a watch."""
     watched_paths: int

@@ -42,7 +42,7 @@ def survey(
         session_count=machine.session_count,
         sessions=partial(_sessions, machine),
         ephemeral_count=machine.ephemeral_count,
-        ephemerals=partial(_ephemerals, machine),
+        ephemerals=machine.ephemerals,
         watchers=clients.watches.watcher_count,
         watched_paths=clients.watches.path_count,
         watches=clients.watches.count,
@@ -79,13 +79,6 @@ def _connections(replica: Replica) -> tuple[ConnectionStatus, ...]:
 def _sessions(machine: StateMachine) -> tuple[tuple[int, int], ...]:
     known = ((session, machine.session(session)) for session in machine.sessions())
     return tuple((session, item.timeout_ms) for session, item in known if item is not None)
-
-
-def _ephemerals(machine: StateMachine) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    if not machine.ephemeral_count:
-        return ()
-    owned = ((session, machine.ephemerals(session)) for session in sorted(machine.sessions()))
-    return tuple((session, tuple(map(bytes.decode, paths))) for session, paths in owned if paths)
 
 
 def _findings(replica: Replica) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ coord has stands in `mntr` under `zk_coord_…`.
 from collections.abc import Callable
 from typing import Final
 
+from coord.operations.slices import SLICE_NAMES, Slices
 from coord.replica.status import ConnectionStatus, Status
 
 VERSION: Final = "3.9.3-coord-0.1.0"
@@ -15,8 +16,10 @@ BUILT_ON: Final = "2026-11-21 00:00 UTC"
 NOT_SERVING: Final = "This ZooKeeper instance is not currently serving requests\n"
 
 
-def answer(word: str, status: Status) -> bytes:
-    """The text to send for a word; the connection is closed after it."""
+def answer(word: str, status: Status) -> bytes | Slices:
+    """The text to send for a word, or what builds it; the connection is closed after it."""
+    if word == "dump":
+        return _dump(status)
     writer = WORDS.get(word)
     if writer is None:
         return f"{word} is not executed because it is not in the whitelist.\n".encode()
@@ -104,32 +107,43 @@ def _wchs(status: Status) -> str:
     )
 
 
-def _dump(status: Status) -> str:
-    known, owning = status.sessions(), status.ephemerals()
+def _dump(status: Status) -> Slices:
+    """All sessions and ephemeral nodes: the one word whose answer grows with the tree."""
+    known = status.sessions()
+    owners: list[bytes] = []
+    owning = last = looked_at = 0
+    for session, paths in status.ephemerals():
+        if paths:
+            if session != last:
+                owning, last = owning + 1, session
+                owners.append(b"0x%x:\n" % session)
+            owners.append(b"".join([b"\t%b\n" % path for path in paths]))
+        looked_at += 1 + len(paths)
+        if looked_at >= SLICE_NAMES:
+            looked_at = 0
+            yield
     sessions = "".join(f"\t0x{session:x}\t{timeout}ms\n" for session, timeout in known)
-    owners = "".join(
-        f"0x{session:x}:\n" + "".join(f"\t{path}\n" for path in paths) for session, paths in owning
-    )
     attached = "".join(
         f"\t0x{connection.session_id:x}\t{connection.address}\n"
         for connection in status.connections
     )
-    return (
+    head = (
         f"SessionTracker dump:\nSessions ({len(known)}):\n{sessions}"
-        "ephemeral nodes dump:\n"
-        f"Sessions with Ephemerals ({len(owning)}):\n{owners}"
-        f"Connections dump:\nConnections ({len(status.connections)}):\n{attached}"
+        f"ephemeral nodes dump:\nSessions with Ephemerals ({owning}):\n"
     )
+    tail = f"Connections dump:\nConnections ({len(status.connections)}):\n{attached}"
+    return [head.encode(), *owners, tail.encode()]
 
 
-def _mntr(status: Status) -> str:
+def figures(status: Status) -> list[tuple[str, str | int | float]]:
+    """What monitoring asks for, under ZooKeeper's names; what only coord has is `coord_…`."""
     least, mean, greatest = status.latency_ms
     room = status.room
-    rows: list[tuple[str, object]] = [
+    rows: list[tuple[str, str | int | float]] = [
         ("version", f"{VERSION}, built on {BUILT_ON}"),
         ("server_state", status.mode),
         ("peer_state", status.mode),
-        ("avg_latency", _mean(mean)),
+        ("avg_latency", float(mean)),
         ("max_latency", greatest),
         ("min_latency", least),
         ("packets_received", status.received),
@@ -167,7 +181,14 @@ def _mntr(status: Status) -> str:
         ]
         rows += [(f"coord_peer_{peer}_index", index) for peer, index, _in_step in status.peers]
     rows += [(f"coord_warning_{place}", line) for place, line in enumerate(status.warnings, 1)]
-    return "".join(f"zk_{key}\t{value}\n" for key, value in rows)
+    return rows
+
+
+def _mntr(status: Status) -> str:
+    return "".join(
+        f"zk_{key}\t{_mean(value) if isinstance(value, float) else value}\n"
+        for key, value in figures(status)
+    )
 
 
 WORDS: Final[dict[str, Callable[[Status], str]]] = {
@@ -180,5 +201,4 @@ WORDS: Final[dict[str, Callable[[Status], str]]] = {
     "isro": _isro,
     "cons": _cons,
     "wchs": _wchs,
-    "dump": _dump,
 }

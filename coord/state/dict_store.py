@@ -5,6 +5,23 @@ from collections.abc import Iterator
 from coord.state.store import Table
 
 
+class ListedValues:
+    """Values that were all copied at once; implements `Listing`."""
+
+    def __init__(self, values: list[bytes]) -> None:
+        self._values = values
+        self._taken = 0
+
+    def take(self, count: int) -> list[bytes]:
+        """Return the next ones, at most `count`; none when there are no more."""
+        taken = self._values[self._taken : self._taken + count]
+        self._taken += len(taken)
+        return taken
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
 class DictStore:
     """The state in memory; implements `Store`."""
 
@@ -40,6 +57,14 @@ class DictStore:
         """Return the names of a node's children."""
         # The root's children are kept under the empty path, as `rpartition` cuts them.
         return list(self._names.get(b"" if path == b"/" else path, ()))
+
+    def listing(self, path: bytes) -> ListedValues:
+        """Return the names that `children` returns now."""
+        return ListedValues(self.children(path))
+
+    def row_listing(self, table: Table, prefix: bytes) -> ListedValues:
+        """Return the values that `rows` returns now."""
+        return ListedValues([value for _, value in self.rows(table, prefix)])
 
     def row(self, table: Table, key: bytes) -> bytes | None:
         """Return the value of a row, or None when there is none."""

@@ -14,6 +14,8 @@ class Journal:
         self._undo: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self.get = store.get
         self.children = store.children
+        self.listing = store.listing
+        self.row_listing = store.row_listing
         self.row = store.row
         self.rows = store.rows
 

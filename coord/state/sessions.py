@@ -12,7 +12,8 @@ from typing import Final
 import attrs
 
 from coord.state import rows
-from coord.state.store import Table
+from coord.state.record import CHECKSUM
+from coord.state.store import Listing, Table
 from coord.state.tree import Tree
 from coord.wire.errors import SessionExpired
 
@@ -36,6 +37,11 @@ class Session:
 def password_of(password_key: bytes, session_id: int) -> bytes:
     """Return what resumes a session; only who has the key can tell."""
     return hmac.digest(password_key, _SESSION_ID.pack(session_id), "sha256")[:PASSWORD_SIZE]
+
+
+def path_in(row: bytes) -> bytes:
+    """Return the path in a row of EPHEMERALS, which stands behind the checksum."""
+    return row[CHECKSUM.size :]
 
 
 class Sessions:
@@ -91,7 +97,11 @@ class Sessions:
     def ephemerals(self, session_id: int) -> list[bytes]:
         """Return the paths of the ephemeral nodes of a session, sorted."""
         found = self._tree.store.rows(Table.EPHEMERALS, rows.session_key(session_id))
-        return sorted(value[4:] for _, value in found)
+        return sorted(path_in(value) for _, value in found)
+
+    def ephemeral_listing(self, session_id: int) -> Listing:
+        """Return the rows of a session's ephemeral nodes, which `path_in` reads, over time."""
+        return self._tree.store.row_listing(Table.EPHEMERALS, rows.session_key(session_id))
 
     def _put(self, session_id: int, attachment: int, timeout_ms: int) -> None:
         self.attachments[session_id] = attachment

@@ -33,6 +33,18 @@ PATH_KEY: Final = b"path_key"
 """Key of the META row whose value, after its 4 bytes of checksum, keys the hash of paths."""
 
 
+class Listing(Protocol):
+    """Many short values as they were at one moment, to be taken over time. Close it in the end."""
+
+    def take(self, count: int) -> list[bytes]:
+        """Return the next ones, at most `count`; none when there are no more."""
+        ...
+
+    def close(self) -> None:
+        """Let go of that moment; may be repeated."""
+        ...
+
+
 class Store(Protocol):
     """The tree as path -> record, and some tables of small rows."""
 
@@ -50,6 +62,14 @@ class Store(Protocol):
 
     def children(self, path: bytes) -> list[bytes]:
         """Return the names (not paths) of a node's children, all of them, in any order."""
+        ...
+
+    def listing(self, path: bytes) -> Listing:
+        """Return the names that `children` returns now, for who cannot wait for all at once."""
+        ...
+
+    def row_listing(self, table: Table, prefix: bytes) -> Listing:
+        """Likewise the values that `rows` returns now, in any order."""
         ...
 
     def row(self, table: Table, key: bytes) -> bytes | None:

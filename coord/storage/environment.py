@@ -115,7 +115,7 @@ class Environment:
                 str(path),
                 map_size=map_bytes,
                 max_dbs=8,
-                max_readers=64,
+                max_readers=256,
                 max_spare_txns=2,
                 lock=locked,
                 sync=durable,

@@ -27,7 +27,8 @@ from coord.storage.environment import Database, Environment
 from coord.storage.errors import DamagedTree, SnapshotError, TransferExpired
 from coord.storage.flush import FlushPoint, TreeFile
 from coord.storage.seal import unseal
-from coord.storage.tree import MAP_BYTES, TreeStore, View
+from coord.storage.tree import MAP_BYTES, TreeStore
+from coord.storage.view import View
 
 FORMAT: Final = 1
 """Of chunks and of what is in them: another one is refused."""

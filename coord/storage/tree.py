@@ -15,7 +15,7 @@ Rules
    by the driver, which freezes at its bound and holds writes back at a greater one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from heapq import merge
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,7 @@ from coord.storage.flush import Flush, FlushPoint, TreeFile, read_journal
 from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
 from coord.storage.layer import MISSING, TABLE_PREFIXES, Cache, Layer
 from coord.storage.seal import unseal
+from coord.storage.view import StoredListing, View
 
 MAP_BYTES: Final = 1 << 40
 """Addresses set aside: more than any tree of this kind needs."""
@@ -38,25 +39,6 @@ CACHE_BYTES: Final = 16 << 20
 
 _CHECKSUM_SPACE: Final = 4  # what stands before the key in the value of the PATH_KEY row
 _NOTHING: Final[dict[bytes, bytes | None]] = {}
-
-
-class View:
-    """A read transaction that the tree and any number of transfers may share."""
-
-    def __init__(self, file: TreeFile) -> None:
-        self.transaction = file.environment.read()
-        self._holders = 1
-
-    def hold(self) -> "View":
-        """Keep it open for one more."""
-        self._holders += 1
-        return self
-
-    def release(self) -> None:
-        """Let go; the last one closes it."""
-        self._holders -= 1
-        if self._holders == 0:
-            self.transaction.abort()
 
 
 class TreeStore:
@@ -141,20 +123,38 @@ class TreeStore:
 
     def children(self, path: bytes) -> list[bytes]:
         """Return the names of a node's children."""
-        names = self._stored_children(path)
-        parent = b"" if path == b"/" else path
-        changed = self._fresh.names_changed(parent)
-        if self._frozen is not None:
-            changed = self._frozen.names_changed(parent) | changed
-        if not changed:
-            return names
-        present = set(names)
-        for name, is_there in changed.items():
-            if is_there:
-                present.add(name)
-            else:
-                present.discard(name)
-        return list(present)
+        changed = self._names_changed(path)
+        names = list(self._stored_names(self._view, path, changed))
+        if changed:
+            names += [name for name, is_there in changed.items() if is_there]
+        return names
+
+    def listing(self, path: bytes) -> StoredListing:
+        """Return the names of a node's children as they are now, to be taken over time."""
+        view, changed = self._view.hold(), dict(self._names_changed(path))
+
+        def names() -> Generator[bytes, None, None]:
+            yield from self._stored_names(view, path, changed)
+            for name, is_there in changed.items():
+                if is_there:
+                    yield name
+
+        return StoredListing(view, names())
+
+    def row_listing(self, table: Table, prefix: bytes) -> StoredListing:
+        """Return the values of the rows that begin so, as they are now, to be taken over time."""
+        start = TABLE_PREFIXES[table] + prefix
+        view, changed = self._view.hold(), self._rows_changed(table, start)
+
+        def values() -> Generator[bytes, None, None]:
+            for row, value in self._stored_rows(view, start):
+                if row not in changed:
+                    yield value
+            for newer in changed.values():
+                if newer is not None:
+                    yield newer
+
+        return StoredListing(view, values())
 
     def row(self, table: Table, key: bytes) -> bytes | None:
         """Return the value of a row, or None when there is none."""
@@ -188,13 +188,8 @@ class TreeStore:
         Nothing is put, deleted or finished while the iterator is in use.
         """
         start = TABLE_PREFIXES[table] + prefix
-        changed: dict[bytes, bytes | None] = {}
-        for layer in (self._frozen, self._fresh):
-            if layer is not None:
-                records = layer.records
-                for row in layer.rows_changed(table, start):
-                    changed[row] = records[row]
-        stored = (item for item in self._stored_rows(start) if item[0] not in changed)
+        changed = self._rows_changed(table, start)
+        stored = (item for item in self._stored_rows(self._view, start) if item[0] not in changed)
         newer = ((row, value) for row, value in sorted(changed.items()) if value is not None)
         for row, value in merge(stored, newer):
             yield row[1:], value
@@ -301,23 +296,35 @@ class TreeStore:
             self._cache.add(row, value)
         return value
 
-    def _stored_children(self, path: bytes) -> list[bytes]:
-        """Return the names that LMDB has below a path."""
-        try:
-            return self._names_below(path, *self._keys.prefixes_of_children(path))
-        except lmdb.Error as error:
-            raise DamagedTree(f"the tree is damaged: {error}") from error
+    def _names_changed(self, path: bytes) -> dict[bytes, bool]:
+        """Return the children that LMDB does not know as they are: there (True) or gone."""
+        parent = b"" if path == b"/" else path
+        changed = self._fresh.names_changed(parent)
+        if self._frozen is not None:
+            changed = self._frozen.names_changed(parent) | changed
+        return changed
 
-    def _names_below(self, path: bytes, plain: bytes, hashed: bytes) -> list[bytes]:
-        with self._view.transaction.cursor(db=self._file.nodes) as cursor:
-            names = []
+    def _rows_changed(self, table: Table, start: bytes) -> dict[bytes, bytes | None]:
+        """Return the rows that begin so and that LMDB does not know as they are."""
+        changed: dict[bytes, bytes | None] = {}
+        for layer in (self._frozen, self._fresh):
+            if layer is not None:
+                records = layer.records
+                for row in layer.rows_changed(table, start):
+                    changed[row] = records[row]
+        return changed
+
+    def _stored_names(self, view: View, path: bytes, changed: dict[bytes, bool]) -> Iterator[bytes]:
+        """Go through the names that LMDB has below a path, but for those that changed."""
+        plain, hashed = self._keys.prefixes_of_children(path)
+        with view.transaction.cursor(db=self._file.nodes) as cursor:
             if cursor.set_range(plain):
                 for key in cursor.iternext(values=False):
                     if not key.startswith(plain):
                         break
-                    names.append(key[PREFIX_BYTES:])
-            if names and not names[0]:
-                del names[0]  # the root stands among its own children
+                    name = key[PREFIX_BYTES:]
+                    if name not in changed and name:  # the root stands among its own children
+                        yield name
             if cursor.set_range(hashed):
                 for key, stored in cursor.iternext():
                     if not key.startswith(hashed):
@@ -325,20 +332,18 @@ class TreeStore:
                     value = unseal(key, stored)
                     if value is None:
                         raise DamagedTree(f"a child of {_shown(path)} is damaged")
-                    names.append(name_in(value))
-        return names
+                    name = name_in(value)
+                    if name not in changed:
+                        yield name
 
-    def _stored_rows(self, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def _stored_rows(self, view: View, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Go through the rows in LMDB that begin so."""
-        try:
-            with self._view.transaction.cursor(db=self._file.rows) as cursor:
-                if cursor.set_range(start):
-                    for row, stored in cursor.iternext():
-                        if not row.startswith(start):
-                            return
-                        yield row, _unsealed_row(row, stored)
-        except lmdb.Error as error:
-            raise DamagedTree(f"the tree is damaged: {error}") from error
+        with view.transaction.cursor(db=self._file.rows) as cursor:
+            if cursor.set_range(start):
+                for row, stored in cursor.iternext():
+                    if not row.startswith(start):
+                        return
+                    yield row, _unsealed_row(row, stored)
 
 
 def _unsealed_row(row: bytes, stored: bytes) -> bytes:

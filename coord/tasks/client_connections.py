@@ -73,7 +73,12 @@ class ClientSocket:
             self.close()
             return
         connection.outbox_bytes = self._outgoing.unsent_bytes
-        if (connection.close_when_sent and empty) or connection.outbox_bytes > OUTBOX_BYTES_MAX:
+        if empty:
+            connection.outbox_bytes_max = OUTBOX_BYTES_MAX
+            if connection.close_when_sent and not connection.held:
+                self.close()
+                return
+        elif connection.outbox_bytes > connection.outbox_bytes_max:
             self.close()
             return
         wanted = (0 if connection.paused else READ) | (0 if empty else WRITE)

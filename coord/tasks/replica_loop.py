@@ -14,6 +14,7 @@ from typing import Final
 import trio
 
 from coord.consensus.effects import Persist
+from coord.operations.slices import Slices
 from coord.replica.replica import Replica
 from coord.storage.log import DurableLog
 from coord.tasks.hub import Hub
@@ -45,7 +46,7 @@ class ReplicaLoop:
         self, hub: Hub, log: DurableLog, writer: Writer, trees: Trees, tick_ms: int
     ) -> None:
         self.replica: Replica
-        self.answer_command: Callable[[str], bytes]
+        self.answer_command: Callable[[str], bytes | Slices]
         self._scope: trio.CancelScope | None = None
         self.stopping = False
         self.log_syncs = 0
@@ -129,13 +130,17 @@ class ReplicaLoop:
         if self._unwritten and not self._writer.busy and not self._trees.overloaded:
             busy = self._write() or busy
         filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
-        return busy or filling or replica.is_gathering
+        return busy or filling or replica.is_gathering or bool(replica.clients.pauses.wide)
 
     def _answer_commands(self) -> None:
         """Answer the four-letter words that have come."""
         commands, self.replica.clients.commands = self.replica.clients.commands, []
         for connection, word in commands:
-            connection.write(self.answer_command(word))
+            answer = self.answer_command(word)
+            if isinstance(answer, bytes):
+                connection.write(answer)
+            else:
+                self.replica.clients.pauses.wide.begin(connection, answer)
             connection.finish()
 
     def wake(self) -> None:

@@ -88,6 +88,11 @@ def encode_reply(xid: int, zxid: int, error: int, body: bytes = b"") -> bytes:
     return _pack_reply(_REPLY_HEADER_BYTES + len(body), xid, zxid, error) + body
 
 
+def encode_reply_header(xid: int, zxid: int, body_bytes: int) -> bytes:
+    """Return what stands before a body of so many bytes in the frame of a reply without error."""
+    return _pack_reply(_REPLY_HEADER_BYTES + body_bytes, xid, zxid, 0)
+
+
 def encode_notification(event_type: int, path: bytes, zxid: int) -> bytes:
     """Return the frame that tells a client of one event."""
     length = len(path)

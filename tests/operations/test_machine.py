@@ -146,7 +146,7 @@ class TestExactlyOnce:
         assert again.origin(1) == (1, 2)
         assert again.session(1) == machine.session(1)
         assert again.settings == machine.settings
-        assert again.ephemerals(1) == [b"/e"]
+        assert dict(again.ephemerals())[1] == [b"/e"]
         assert self.apply(again, 1, 1, 2, [create("/x")]) == []
         assert self.apply(again, 1, 1, 3, [create("/x")]) == [(1, 1, 3, 3, 0)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coord.operations.multi import REPLY_BYTES_MAX
+from coord.operations.multi import LOOKED_AT_MAX, REPLY_BYTES_MAX
 from coord.state.tree import recompute_digest
 from coord.wire.errors import MarshallingError
 from coord.wire.multi import MultiOperation, MultiReply, MultiRequest
@@ -242,3 +242,13 @@ def test_a_multi_read_has_a_greatest_reply():
     assert len(multi(shell, *fits, opcode=OpCode.MULTI_READ).results) == len(fits)
     with pytest.raises(MarshallingError):
         multi(shell, *fits, read("/a"), opcode=OpCode.MULTI_READ)
+
+
+def test_a_multi_read_looks_at_so_many_parts_and_names_at_the_most():
+    shell = Shell()
+    shell.run("create /a")
+    fits = [read("/a")] * LOOKED_AT_MAX
+    assert len(multi(shell, *fits, opcode=OpCode.MULTI_READ).results) == LOOKED_AT_MAX
+    for more in (read("/a"), children("/")):
+        with pytest.raises(MarshallingError):
+            multi(shell, *fits[1:], children("/"), more, opcode=OpCode.MULTI_READ)

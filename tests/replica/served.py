@@ -34,7 +34,7 @@ class Client:
     def __init__(self, served: "Served") -> None:
         self.served = served
         self.connection: Connection = served.clients.opened(self, "10.0.0.1:999")
-        self.frames = FrameBuffer()
+        self.frames = FrameBuffer(limit=1 << 30)
         self.session = ConnectResponse(0, 0, 0, b"")
         self.last_xid = 0
 
@@ -102,9 +102,9 @@ class Client:
 class Served:
     """One replica's clients; `commit` applies what they have written."""
 
-    def __init__(self, replica: int = 1) -> None:
+    def __init__(self, replica: int = 1, store: DictStore | None = None) -> None:
         self.watches = WatchTable()
-        self.machine = StateMachine(DictStore(), self.watches)
+        self.machine = StateMachine(DictStore() if store is None else store, self.watches)
         settings = Settings(FORMAT_LEVEL, b"k" * 32, b"p" * 16, None, False)
         member = Member(1, 1, MemberRole.VOTER, "a:1", "b:2")
         configuration = Configuration(7, jute.encode(settings), "majority", (member,))

@@ -253,7 +253,7 @@ def test_a_client_that_pipelines_without_end_is_not_read_from_until_it_is_answer
         client.set("/zookeeper", b"")
     assert client.connection.paused
     served.commit()
-    served.clients.resume_reading()
+    served.clients.pauses.go_on()
     assert not client.connection.paused
     assert client.connection.queue_bytes == 0
 

@@ -100,6 +100,9 @@ class Stores(RuleBasedStateMachine):
     def read_rows(self, table, key):
         assert self.tree.row(table, key) == self.model.row(table, key)
         assert list(self.tree.rows(table, key)) == list(self.model.rows(table, key))
+        listing = self.tree.row_listing(table, key)
+        assert sorted(listing.take(1000)) == sorted(v for _, v in self.model.rows(table, key))
+        listing.close()
 
     @rule()
     def read_all(self):
@@ -110,7 +113,11 @@ class Stores(RuleBasedStateMachine):
     def read(self, names):
         path = b"/" + b"/".join(names)
         assert self.tree.get(path) == self.model.get(path)
-        assert sorted(self.tree.children(path)) == sorted(self.model.children(path))
+        names = sorted(self.model.children(path))
+        assert sorted(self.tree.children(path)) == names
+        listing = self.tree.listing(path)
+        assert sorted(listing.take(1000)) == names
+        listing.close()
 
     @precondition(lambda self: self.flush is None)
     @rule(is_whole=st.booleans())

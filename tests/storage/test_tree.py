@@ -118,6 +118,52 @@ def test_children_are_those_of_the_newest_layer(tree):
     assert sorted(tree.children(b"/")) == [b"back", b"fresh", b"frozen", b"stored"]
 
 
+def test_a_listing_is_that_of_its_moment_whatever_changes_and_is_flushed_meanwhile(tree):
+    plant(tree)
+    long = b"x" * 600
+    for name in (b"/stored", b"/both", b"/back", b"/" + long):
+        tree.put(name, b"1")
+    tree.put_row(Table.EPHEMERALS, b"a1", b"stored")
+    tree.put_row(Table.EPHEMERALS, b"a2", b"gone")
+    flush_all(tree, 1)
+    tree.put(b"/frozen", b"2")
+    tree.delete(b"/both")
+    flush = tree.freeze(Point(2, 1, 1), b"")
+    tree.put(b"/fresh", b"3")
+    tree.delete_row(Table.EPHEMERALS, b"a2")
+    tree.put_row(Table.EPHEMERALS, b"a3", b"fresh")
+    names, values = tree.listing(b"/"), tree.row_listing(Table.EPHEMERALS, b"a")
+    taken = names.take(2)
+    tree.put(b"/both", b"4")
+    tree.put(b"/later", b"4")
+    for name in (b"/stored", b"/back", b"/" + long, b"/frozen", b"/fresh"):
+        tree.delete(name)
+    tree.delete_row(Table.EPHEMERALS, b"a1")
+    tree.put_row(Table.EPHEMERALS, b"a2", b"later")
+    flush.commit()
+    while not flush.is_done:
+        flush.fill(1.0)
+        flush.commit()
+    tree.finish(flush)
+    flush_all(tree, 3)
+    while more := names.take(2):
+        taken += more
+    assert sorted(taken) == sorted([b"stored", b"back", long, b"frozen", b"fresh"])
+    assert sorted(values.take(9)) == [b"fresh", b"stored"]
+    assert sorted(tree.children(b"/")) == [b"both", b"later"]
+
+
+def test_listings_that_are_closed_let_go_of_what_they_read(tree):
+    fill(tree, 30)
+    flush_all(tree, 1)
+    listings = [tree.listing(b"/"), tree.listing(b"/"), tree.row_listing(Table.SESSIONS, b"")]
+    listings[0].take(1)
+    assert tree._view._holders == 4
+    for listing in [*listings, *listings]:
+        listing.close()
+    assert tree._view._holders == 1
+
+
 def test_what_was_read_before_a_change_is_forgotten(tmp_path):
     """Of both generations of the cache, for nodes and for rows."""
     tree = TreeStore.create(tmp_path / "tree.1", cache_bytes=4000)

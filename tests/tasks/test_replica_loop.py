@@ -25,7 +25,7 @@ class Replica:
     def __init__(self) -> None:
         self.ticks: list[tuple[int, bool]] = []
         self.now_ms = 0
-        self.clients = SimpleNamespace(commands=[])
+        self.clients = SimpleNamespace(commands=[], pauses=SimpleNamespace(wide=()))
         self.applied = None
         self.is_gathering = False
         self.configuration = b""
