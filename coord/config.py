@@ -10,7 +10,7 @@ import cattrs
 from cattrs.errors import IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
-from coord.consensus.configuration import Member, MemberRole
+from coord.consensus.configuration import Configuration, Member, MemberRole
 from coord.quorums import QuorumError, excerpt, parse
 
 ROLES = ("voter", "observer")
@@ -131,6 +131,15 @@ class Config:
             Member(item.id, 0, roles[item.role], str(item.peer), str(item.client))
             for item in sorted(self.replicas, key=lambda item: item.id)
         )
+
+    def differences(self, configuration: Configuration) -> list[str]:
+        """Return the keys whose values are not those of the ensemble's configuration."""
+        ours, theirs = (
+            [(item.id, item.role, item.peer_address, item.client_address) for item in members]
+            for members in (self.members, configuration.members)
+        )
+        found = {"replicas": ours != theirs, "quorums": self.quorums != configuration.quorums}
+        return [key for key, differs in found.items() if differs]
 
     @property
     def shown(self) -> tuple[tuple[str, str], ...]:

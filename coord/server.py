@@ -207,12 +207,8 @@ class Server:
         return self.node.established and self.node.leader == self.config.id
 
     def _say_started(self) -> None:
-        LOG.info(
-            "replica %d: started, clients at %s, data in %s",
-            self.config.id,
-            self.config.listen,
-            self.config.data_dir,
-        )
+        config, text = self.config, "replica %d: started, clients at %s, data in %s"
+        LOG.info(text, config.id, config.listen, config.data_dir)
 
     def _close(self) -> None:
         self._hub.close_sockets(kept=(self._writer, self._flusher))
@@ -306,22 +302,7 @@ class Server:
 
     def _compare(self, configuration: Configuration) -> None:
         """A file that differs from the log's configuration is one warning; the log's rules."""
-        ours = [
-            (item.id, item.role, item.peer_address, item.client_address)
-            for item in self.config.members
-        ]
-        theirs = [
-            (item.id, item.role, item.peer_address, item.client_address)
-            for item in configuration.members
-        ]
-        differing = [
-            name
-            for name, differs in (
-                ("replicas", ours != theirs),
-                ("quorums", self.config.quorums != configuration.quorums),
-            )
-            if differs
-        ]
+        differing = self.config.differences(configuration)
         self._warnings = []
         if differing:
             line = (
