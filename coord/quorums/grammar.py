@@ -43,6 +43,11 @@ class Tokens:
             end = match.end()
 
     @property
+    def all(self) -> tuple[str, ...]:
+        """Every token, taken or not."""
+        return tuple(self._tokens)
+
+    @property
     def next(self) -> str:
         """The next token; "" at the end."""
         return self._tokens[self._place] if self._place < len(self._tokens) else ""
@@ -92,6 +97,22 @@ class Tokens:
             self.expect("=")
             sizes[name] = self.number(f"a number for {name}")
         return sizes
+
+
+def greatest_id(text: str) -> int:
+    """Return the greatest replica id that a text names; 0 where it names none.
+
+    A number is an id unless it is a size, a weight, or how many to choose.
+    """
+    tokens = ["", "", *Tokens(text).all]
+    ids = [
+        int(token)
+        for two_before, before, token in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if token.isdecimal() and len(token) <= 3
+        if (two_before, before) != ("choose", "(")
+        if before != "=" or two_before in ("replication", "election", "fast")
+    ]
+    return max(ids, default=0)
 
 
 def excerpt(text: str) -> str:

@@ -30,6 +30,7 @@ class Checkers:
     def __init__(self) -> None:
         self.applied: list[Entry] = []
         self.positions: dict[bytes, int] = {}
+        self.barriers_confirmed = 0
         self._entries: dict[tuple[int, int], int] = {}
         self._leaders: dict[int, tuple[int, int]] = {}
         self._began: dict[int, float] = {}
@@ -62,6 +63,7 @@ class Checkers:
                 require(disk.last_index >= message.stored, "6: an acknowledged entry is durable")
 
     def barrier_confirmed(self, index: int, needed: int) -> None:
+        self.barriers_confirmed += 1
         require(index >= needed, "7: a confirmed read misses what was acknowledged before it")
 
     def observe(self, node: Node, identity: tuple[int, int], now: float, contact: float) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.consensus.chaos import Run
 from tests.consensus.cluster import Cluster
+from tests.consensus.failures import difference
 from tests.consensus.scenario import followers_of, started, stays_without_leader
 
 GRIDS = [
@@ -101,3 +102,9 @@ def test_a_leader_whose_own_disk_never_counts_commits_with_those_that_do() -> No
     cluster.crash(({3, 4} - {cluster.await_leader()}).pop())
     assert commits(cluster)
     cluster.demand_progress()
+
+
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_with_replicas_down_the_ensemble_does_what_was_foretold(first: int) -> None:
+    """AT-24; `python -m tests.consensus.failures --sets 1000` tries more."""
+    assert [found for seed in range(first, first + 20) if (found := difference(seed))] == []
