@@ -1,8 +1,7 @@
 """What operations are given, and whom they tell what they did."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 
@@ -16,27 +15,27 @@ from coord.wire.errors import NoAuth
 from coord.wire.records import Id
 
 
-class Audience(ABC):
+class Audience(Protocol):
     """Who hears what an entry does, while it is applied.
 
     For each operation: first every `changed`, then `ended` or `moved`, then `settled`.
     """
 
-    @abstractmethod
     def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
         """Tell of one trigger of watches: an `EventType`, and the ACL that says who may know."""
+        ...
 
-    @abstractmethod
     def ended(self, session_id: int) -> None:
         """Tell that a session is closed or expired."""
+        ...
 
-    @abstractmethod
     def moved(self, session_id: int, attachment: int) -> None:
         """Tell that a session has a newer attachment: older connections of it are cut."""
+        ...
 
-    @abstractmethod
     def settled(self, replica: int, start: int, n: int, zxid: int, error: int, body: bytes) -> None:
         """Tell the outcome of write `n` of an origin: 0 and the reply's body, or an error."""
+        ...
 
 
 @attrs.define(eq=False)
@@ -69,7 +68,7 @@ class View:
     """The replicated settings."""
 
 
-class Silence(Audience):
+class Silence:
     """An audience that hears nothing: until the first entry comes, and for who only counts."""
 
     def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:

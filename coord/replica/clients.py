@@ -17,7 +17,6 @@ from typing import Final
 
 from coord import jute
 from coord.operations.batch import encode_operation, encode_request, operation_head
-from coord.operations.context import Audience
 from coord.operations.internal import Attached, AttachRequest, Internal
 from coord.operations.machine import StateMachine
 from coord.operations.table import KINDS, Kind, kind_of, takes_room
@@ -54,7 +53,7 @@ ATTACH = int(Internal.ATTACH)
 WRITES: Final = frozenset(opcode for opcode, kind in KINDS.items() if kind is Kind.WRITE)
 
 
-class Clients(Audience):
+class Clients:
     """All client connections of one replica; it is the audience of the state machine."""
 
     def __init__(

@@ -140,37 +140,18 @@ class TreeStore(Store):
     def children(self, path: bytes) -> list[bytes]:
         """Return the names of a node's children."""
         changed = self._names_changed(path)
-        names = list(self._stored_names(self._view, path, changed))
-        if changed:
-            names += [name for name, is_there in changed.items() if is_there]
-        return names
+        return list(self._names(self._view, path, changed))
 
     def listing(self, path: bytes) -> StoredListing:
         """Return the names of a node's children as they are now, to be taken over time."""
         view, changed = self._view.hold(), dict(self._names_changed(path))
-
-        def names() -> Generator[bytes, None, None]:
-            yield from self._stored_names(view, path, changed)
-            for name, is_there in changed.items():
-                if is_there:
-                    yield name
-
-        return StoredListing(view, names())
+        return StoredListing(view, self._names(view, path, changed))
 
     def row_listing(self, table: Table, prefix: bytes) -> StoredListing:
         """Return the values of the rows that begin so, as they are now, to be taken over time."""
         start = TABLE_PREFIXES[table] + prefix
         view, changed = self._view.hold(), self._rows_changed(table, start)
-
-        def values() -> Generator[bytes, None, None]:
-            for row, value in self._stored_rows(view, start):
-                if row not in changed:
-                    yield value
-            for newer in changed.values():
-                if newer is not None:
-                    yield newer
-
-        return StoredListing(view, values())
+        return StoredListing(view, self._values(view, start, changed))
 
     def row(self, table: Table, key: bytes) -> bytes | None:
         """Return the value of a row, or None when there is none."""
@@ -352,6 +333,26 @@ class TreeStore(Store):
                     name = name_in(value)
                     if name not in changed:
                         yield name
+
+    def _names(
+        self, view: View, path: bytes, changed: dict[bytes, bool]
+    ) -> Generator[bytes, None, None]:
+        """Go through the names of a node's children, as of a view and the changes above it."""
+        yield from self._stored_names(view, path, changed)
+        for name, is_there in changed.items():
+            if is_there:
+                yield name
+
+    def _values(
+        self, view: View, start: bytes, changed: dict[bytes, bytes | None]
+    ) -> Generator[bytes, None, None]:
+        """Go through the values of the rows that begin so, as of a view and changes above it."""
+        for row, value in self._stored_rows(view, start):
+            if row not in changed:
+                yield value
+        for newer in changed.values():
+            if newer is not None:
+                yield newer
 
     def _stored_rows(self, view: View, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Go through the rows in LMDB that begin so."""
