@@ -110,6 +110,23 @@ class Node:
         return self._journal.last.index
 
     @property
+    def durable_index(self) -> int:
+        """Where the log ends on the disk."""
+        return self._journal.durable_index
+
+    @property
+    def adopted_epoch(self) -> int:
+        """The epoch whose leader's history is on the disk."""
+        return self._journal.durable.current_epoch
+
+    def newest_uncommitted(self, count: int) -> tuple[tuple[int, int], ...]:
+        """Return index and epoch of the last entries, those above the commit index, for status."""
+        journal = self._journal
+        first = max(journal.commit_index, journal.base.index, journal.last.index - count) + 1
+        indexes = range(first, journal.last.index + 1)
+        return tuple((index, journal.point_at(index).epoch) for index in indexes)
+
+    @property
     def configuration(self) -> Configuration | None:
         """The configuration that rules: the newest in the log; None before the founding."""
         return self._journal.configuration
