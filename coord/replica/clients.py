@@ -302,6 +302,7 @@ class Clients:
                 connection.abort()
             else:
                 self.waiting.append((connection, request))
+        self.touched.update(self.pauses.heard())
         self.pings.tick(self.now_ms)
         has_lease = self.lease.holds(self.now_ms)
         for connection in list(self.connections):

@@ -39,6 +39,9 @@ class Transport(Protocol):
     def wake(self) -> None:
         """There is something to send, to resume or to close: look at the connection soon."""
 
+    def unread_bytes(self) -> int:
+        """Bytes of the client that have come and were not read."""
+
 
 class Slot:
     """A request whose answer is not known yet."""
@@ -102,6 +105,7 @@ class Connection:
         "session_id",
         "timeout_ms",
         "transport",
+        "unread_bytes",
     )
 
     address: str
@@ -128,6 +132,8 @@ class Connection:
     """Nothing of the outbox is sent any more."""
     finishing_ms: int
     """Since when the last of it waits to be sent; -1: it does not."""
+    unread_bytes: int
+    """What waited in the socket at the last look, while it was not read from."""
     session_id: int
     """0: not attached yet."""
     head: bytes
@@ -167,6 +173,7 @@ class Connection:
         self.received_count = 0
         self.sent_count = 0
         self.last_operation = 0
+        self.unread_bytes = 0
 
     def write(self, data: bytes) -> None:
         """Add bytes to what is to be sent, unless it is all over."""
@@ -292,6 +299,11 @@ class Connection:
         if self.lease_lost_ms < 0:
             self.lease_lost_ms = now_ms
         return now_ms - self.lease_lost_ms > self.timeout_ms * 2 // 3
+
+    def is_heard(self) -> bool:
+        """Whether its client shows life, or has to wait for us, while it is not read from."""
+        before, self.unread_bytes = self.unread_bytes, self.transport.unread_bytes()
+        return bool(self.queue) or self.unread_bytes > before
 
     @property
     def over_budget(self) -> bool:

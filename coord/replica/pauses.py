@@ -38,6 +38,7 @@ class Pauses:
             connection.queue and self._origin.pending_bytes > PENDING_BYTES_MAX
         ):
             connection.paused = True
+            connection.unread_bytes = 0
             self.waiting.add(connection)
 
     def answer_in_slices(self, connection: Connection, frame: bytes, reply: Slices) -> None:
@@ -68,6 +69,18 @@ class Pauses:
                 connection.transport.wake()
             if not connection.parking:
                 self.waiting.discard(connection)
+
+    def heard(self) -> list[int]:
+        """The sessions of connections that are not read from, and that live all the same.
+
+        Their pings wait in the sockets with all else: a client that waits for this replica must not
+        lose its session for that.
+        """
+        return [
+            connection.session_id
+            for connection in self.waiting
+            if connection.paused and connection.session_id and connection.is_heard()
+        ]
 
     def _take_parked(self, connection: Connection) -> None:
         """Handle the requests that waited for a wide reply, until one needs another."""

@@ -15,6 +15,9 @@ from coord.consensus.node import Node
 from coord.replica.links import Links
 from coord.replica.messages import SnapshotAnswer, SnapshotChunk, SnapshotOffer, encode
 
+CATCHING_UP_ENTRIES_MAX: Final = 100_000
+"""Entries that may be added while a peer catches up after its snapshot, before the log is trimmed
+all the same: a peer that takes longer would never be done."""
 CHUNKS_UNDER_WAY: Final = 4
 """Chunks sent and not answered: enough to keep the receiver's disk busy, little memory."""
 GIVE_UP: Final = -1
@@ -95,6 +98,8 @@ class Transfers:
         self._links = links
         self._stock = stock
         self._sending: dict[int, _Sending] = {}
+        self._catching_up: dict[int, tuple[int, int]] = {}
+        """By peer that has its snapshot: the entry it shows, and the last one of the log then."""
         self._receiving: _Receiving | None = None
         self._last_transfer = 0
         self._receivers: dict[type, Callable[[int, Any], None]] = {
@@ -105,8 +110,21 @@ class Transfers:
 
     @property
     def lowest_index(self) -> int | None:
-        """The log above this entry is needed by a transfer that runs; None when none runs."""
-        return min((item.export.point.index for item in self._sending.values()), default=None)
+        """The log above this entry is needed by a transfer, or after it; None when none is."""
+        if not self._sending and not self._catching_up:
+            return None
+        needed = [item.export.point.index for item in self._sending.values()]
+        needed += self._needed_to_catch_up()
+        return min(needed, default=None)
+
+    def _needed_to_catch_up(self) -> list[int]:
+        """From where on peers still need the log that grew during their transfer."""
+        stored = {item.peer: item.stored for item in self._node.peers}
+        last = self._node.last_index
+        for peer, (_, until) in list(self._catching_up.items()):
+            if stored.get(peer, until) >= until or last - until > CATCHING_UP_ENTRIES_MAX:
+                del self._catching_up[peer]
+        return [max(first, stored[peer]) for peer, (first, _) in self._catching_up.items()]
 
     def received(self, peer: int, message: Any) -> None:
         """A message about a transfer has come."""
@@ -123,6 +141,7 @@ class Transfers:
 
     def peer_lost(self, peer: int) -> None:
         """The link to a peer is gone, and the transfers over it."""
+        self._catching_up.pop(peer, None)
         self._end_sending(peer)
         if self._receiving is not None and self._receiving.peer == peer:
             self._receiving.target.abandon()
@@ -132,6 +151,7 @@ class Transfers:
 
     def send(self, peer: int, epoch: int) -> None:
         """Begin to send the flushed tree to a peer."""
+        self._catching_up.pop(peer, None)
         self._end_sending(peer)
         export = self._stock.export()
         if export is None:
@@ -182,6 +202,7 @@ class Transfers:
             self._end_sending(peer)
             return
         if sending.following is None and sending.under_way == 0:
+            self._catching_up[peer] = sending.export.point.index, self._node.last_index
             self._end_sending(peer)
 
     def _end_sending(self, peer: int) -> None:

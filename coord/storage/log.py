@@ -33,7 +33,7 @@ import lmdb
 from coord.consensus.effects import InstalledSnapshot, Persist
 from coord.consensus.log import ORIGIN, Entry, HardState, Point
 from coord.storage.environment import Environment, Transaction
-from coord.storage.errors import DamagedEntry, DamagedLog, DataFolderError
+from coord.storage.errors import DamagedEntry, DamagedLog
 from coord.storage.seal import seal, unseal
 
 MAP_BYTES: Final = 1 << 38
@@ -64,8 +64,6 @@ class _State:
     """The last entry; the base when there is none."""
     tree: str | None = None
     """The tree that counts; None before the first start is over."""
-    ensemble: int | None = None
-    """Number of the ensemble this replica belongs to; None until it has met it."""
 
 
 class DurableLog:
@@ -133,11 +131,6 @@ class DurableLog:
         """Name of the tree that counts; None before the first start is over."""
         return self._state.tree
 
-    @property
-    def ensemble(self) -> int | None:
-        """Number of the ensemble this replica belongs to; None until `name_ensemble`."""
-        return self._state.ensemble
-
     def write(self, persists: Sequence[Persist], trim_to: int | None = None) -> None:
         """Make some Persists durable in one transaction: stage, commit and finish.
 
@@ -182,22 +175,6 @@ class DurableLog:
         transaction = self._begin()
         self._put(transaction, b"tree", name.encode())
         self._staged = attrs.evolve(self._staged, tree=name)
-        self.commit()
-        self.finish()
-
-    def name_ensemble(self, ensemble: int) -> None:
-        """Say durably which ensemble this is; refuse another one than before."""
-        known = self.ensemble
-        if known == ensemble:
-            return
-        if known is not None:
-            raise DataFolderError(
-                f"The data folder {self._environment.path.parent} belongs to the ensemble"
-                f" {known:x}, not to {ensemble:x}."
-            )
-        transaction = self._begin()
-        self._put(transaction, b"ensemble", _NUMBER.pack(ensemble))
-        self._staged = attrs.evolve(self._staged, ensemble=ensemble)
         self.commit()
         self.finish()
 
@@ -323,14 +300,12 @@ class DurableLog:
 
     def _stored_state(self) -> _State:
         hard, base, tree = self._value(b"hard"), self._value(b"base"), self._value(b"tree")
-        ensemble = self._value(b"ensemble")
         point = ORIGIN if base is None else Point(*_POINT.unpack(base))
         return _State(
             hard=HardState() if hard is None else HardState(*_HARD.unpack(hard)),
             base=point,
             last_index=self._stored_last() or point.index,
             tree=None if tree is None else tree.decode(),
-            ensemble=None if ensemble is None else _NUMBER.unpack(ensemble)[0],
         )
 
     def _stored_last(self) -> int | None:

@@ -1,9 +1,12 @@
 """Client sockets: accept, receive into `Clients`, send what a connection's outbox holds."""
 
 import errno
+import fcntl
 import os
 import select
 import socket
+import termios
+from array import array
 from collections.abc import Callable
 from typing import Final
 
@@ -38,6 +41,12 @@ class ClientSocket:
         if not self._marked:
             self._marked = True
             self._hub.mark(self)
+
+    def unread_bytes(self) -> int:
+        """Bytes of the client that have come and were not read."""
+        count = array("i", [0])
+        fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, count)
+        return count[0]
 
     def ready(self, events: int) -> None:
         """The socket can be read or written, or is broken."""

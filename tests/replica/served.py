@@ -37,9 +37,13 @@ class Client:
         self.frames = FrameBuffer(limit=1 << 30)
         self.session = ConnectResponse(0, 0, 0, b"")
         self.last_xid = 0
+        self.unread = 0
 
     def wake(self) -> None:
         """The connection has something to send or to do; the tests look by themselves."""
+
+    def unread_bytes(self) -> int:
+        return self.unread
 
     def connect(self, session_id: int = 0, password: bytes = b"", seen: int = 0) -> None:
         request = ConnectRequest(0, seen, 4000, session_id, password)

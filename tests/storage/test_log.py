@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from coord.consensus.log import ORIGIN, HardState, Point, point_of
-from coord.storage.errors import DamagedEntry, DamagedLog, DataFolderError
+from coord.storage.errors import DamagedEntry, DamagedLog
 from coord.storage.log import TRIM_MAX
 from tests.storage.samples import flip_bit, history, opened_log, persist, snapshot_named
 
@@ -24,7 +24,6 @@ def reopened(log, tmp_path):
 
 def test_a_new_log_is_empty(log):
     assert (log.base, log.last_index, log.hard, log.tree) == (ORIGIN, 0, HardState(), None)
-    assert log.ensemble is None
 
 
 def test_the_birth_number_stays_and_the_start_counter_rises(log, tmp_path):
@@ -168,15 +167,6 @@ def test_a_snapshot_that_ends_before_the_old_log_leaves_nothing_of_it(log, tmp_p
     log.write([persist(snapshot=snapshot_named("tree.2", point))])
     log = reopened(log, tmp_path)
     assert (log.base, log.last_index) == (point, 3)
-    log.close()
-
-
-def test_another_ensemble_is_refused(log, tmp_path):
-    log.name_ensemble(0x102)
-    log = reopened(log, tmp_path)
-    log.name_ensemble(0x102)
-    with pytest.raises(DataFolderError, match="belongs to the ensemble 102, not to 103"):
-        log.name_ensemble(0x103)
     log.close()
 
 
