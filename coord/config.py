@@ -10,6 +10,7 @@ import cattrs
 from cattrs.errors import IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
+from coord.consensus.configuration import Configuration, Member, MemberRole
 from coord.quorums import QuorumError, excerpt, parse
 
 ROLES = ("voter", "observer")
@@ -116,6 +117,44 @@ class Config:
     def voters(self) -> tuple[int, ...]:
         """The ids of the voters, ascending."""
         return tuple(sorted(item.id for item in self.replicas if item.role == "voter"))
+
+    @property
+    def has_other_voters(self) -> bool:
+        """Whether another replica may lead, and hand out its state."""
+        return bool(set(self.voters) - {self.id})
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All replicas as consensus knows them; their birth numbers are not known here."""
+        roles = {"voter": MemberRole.VOTER, "observer": MemberRole.OBSERVER}
+        return tuple(
+            Member(item.id, 0, roles[item.role], str(item.peer), str(item.client))
+            for item in sorted(self.replicas, key=lambda item: item.id)
+        )
+
+    def differences(self, configuration: Configuration) -> list[str]:
+        """Return the keys whose values are not those of the ensemble's configuration."""
+        ours, theirs = (
+            [(item.id, item.role, item.peer_address, item.client_address) for item in members]
+            for members in (self.members, configuration.members)
+        )
+        found = {"replicas": ours != theirs, "quorums": self.quorums != configuration.quorums}
+        return [key for key, differs in found.items() if differs]
+
+    @property
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """What the word `conf` tells, under ZooKeeper's names where it has them."""
+        return (
+            ("clientPort", str(self.listen.port)),
+            ("dataDir", str(self.data_dir)),
+            ("tickTime", str(self.tick_ms)),
+            ("minSessionTimeout", str(2 * self.tick_ms)),
+            ("maxSessionTimeout", str(20 * self.tick_ms)),
+            ("serverId", str(self.id)),
+            ("heartbeatMs", str(self.heartbeat_ms)),
+            ("electionMs", str(self.election_ms)),
+            ("quorums", self.quorums),
+        )
 
 
 def _converter() -> cattrs.Converter:

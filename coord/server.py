@@ -16,7 +16,7 @@ import trio
 
 from coord import jute
 from coord.config import Address, Config
-from coord.consensus.configuration import Configuration, Member, MemberRole
+from coord.consensus.configuration import Configuration
 from coord.consensus.journal import Recovered
 from coord.consensus.node import Node
 from coord.consensus.settings import NodeSettings
@@ -36,7 +36,7 @@ from coord.replica.transfers import Transfers
 from coord.replica.words import answer
 from coord.state.settings import FORMAT_LEVEL, Settings
 from coord.state.watches import WatchTable
-from coord.storage.errors import DataFolderError, StorageError
+from coord.storage.errors import DamagedTree, DataFolderError, StorageError
 from coord.storage.start import Storage
 from coord.tasks.client_connections import ClientSocket, Listener
 from coord.tasks.disk_space import DiskSpace
@@ -53,6 +53,8 @@ LOG = logging.getLogger(__name__)
 HAND_OVER_S = 2.0
 """A leader that is asked to end gives its successor this long before it leaves anyway."""
 HAND_OVER_POLL_S = 0.01
+RELOADS_MAX = 3
+"""Without an end of the process: one that needs more has a fault that no other state mends."""
 BACKLOG = 1024
 """Connections that may wait to be accepted: a whole fleet that reconnects at once."""
 
@@ -69,6 +71,8 @@ class Server:
     """One replica with all its parts; the driver's `Outside`."""
 
     def __init__(self, config: Config, storage: Storage) -> None:
+        self._watches = WatchTable()
+        machine = StateMachine(storage.tree, self._watches)  # first: a damaged tree may show here
         self.config = config
         self._storage = storage
         self._started_ms = clock_ms()
@@ -77,10 +81,9 @@ class Server:
         self._writer = Writer(self._hub, "log writer")
         self._flusher = Writer(self._hub, "tree flusher")
         self._trees = Trees(storage, self._flusher)
-        self._watches = WatchTable()
         lease = Lease(config.tick_ms // 2)
         self.clients = Clients(
-            StateMachine(storage.tree, self._watches),
+            machine,
             Origin(config.id, storage.log.start),
             lease,
             self._watches,
@@ -107,7 +110,8 @@ class Server:
                 heartbeat_ms=config.heartbeat_ms,
                 election_ms=config.election_ms,
                 applied=storage.tree.point,
-                configuration=storage.tree.configuration,
+                configuration=storage.configuration(),
+                lacks_state=storage.lacks_tree,
             ),
         )
         self.loop = ReplicaLoop(
@@ -128,6 +132,11 @@ class Server:
             self._storage.tree.point.index,
         )
         return StateMachine(self._storage.tree, self._watches)
+
+    def name_tree(self, name: str) -> None:
+        """Let the log name a received tree in place of the one that was not to be trusted."""
+        self._writer.run(lambda: None)
+        self._storage.log.name_tree(name)
 
     def configured(self) -> None:
         """A configuration entry was applied."""
@@ -155,6 +164,8 @@ class Server:
         Listener(self._hub, clients, self._admit_client)
         if peers is not None:
             Listener(self._hub, peers, self._admit_peer)
+        if self._storage.lacks_tree:
+            self.warn(f"{self._storage.log.distrust}; the state is fetched from the leader anew")
         try:
             async with trio.open_nursery() as nursery:
                 for other in self.config.replicas:
@@ -168,6 +179,12 @@ class Server:
                     nursery.start_soon(admin.serve)
                 await self.loop.run(self._say_started)
                 nursery.cancel_scope.cancel()
+        except* (DamagedTree, StateDiffersError) as group:
+            if self.config.has_other_voters:
+                # At once: a crash from now on does not bring that state back.
+                self._writer.run(lambda: None)
+                self._storage.distrust_tree(_sentence(group))
+            raise
         finally:
             self._close()
 
@@ -190,16 +207,11 @@ class Server:
         return self.node.established and self.node.leader == self.config.id
 
     def _say_started(self) -> None:
-        LOG.info(
-            "replica %d: started, clients at %s, data in %s",
-            self.config.id,
-            self.config.listen,
-            self.config.data_dir,
-        )
+        config, text = self.config, "replica %d: started, clients at %s, data in %s"
+        LOG.info(text, config.id, config.listen, config.data_dir)
 
     def _close(self) -> None:
-        self.clients.close_all()
-        self._hub.flush_all()
+        self._hub.close_sockets(kept=(self._writer, self._flusher))
         self._trees.stop()
         self._writer.close()
         self._flusher.close()
@@ -247,7 +259,7 @@ class Server:
     def _status(self) -> Status:
         return survey(
             self.replica,
-            self._settings(),
+            self.config.shown,
             _environment(),
             self._started_ms,
             self.loop.log_syncs,
@@ -257,13 +269,12 @@ class Server:
     # ------------------------------------------------------------------------- what it is made of
 
     def _node(self) -> Node:
-        tree = self._storage.tree
-        stored = tree.configuration
+        stored = self._storage.configuration()
         return Node(
             NodeSettings(
                 id=self.config.id,
                 birth=self._storage.log.birth,
-                members=_members(self.config),
+                members=self.config.members,
                 quorums=self.config.quorums,
                 heartbeat_ms=self.config.heartbeat_ms,
                 election_ms=self.config.election_ms,
@@ -271,7 +282,7 @@ class Server:
             ),
             Recovered(
                 hard=self._storage.hard_state(),
-                applied_index=tree.point.index,
+                applied_index=self._storage.applied_index(),
                 configuration=Configuration.decode(stored) if stored else None,
             ),
             self._storage.log,
@@ -291,22 +302,7 @@ class Server:
 
     def _compare(self, configuration: Configuration) -> None:
         """A file that differs from the log's configuration is one warning; the log's rules."""
-        ours = [
-            (item.id, item.role, item.peer_address, item.client_address)
-            for item in _members(self.config)
-        ]
-        theirs = [
-            (item.id, item.role, item.peer_address, item.client_address)
-            for item in configuration.members
-        ]
-        differing = [
-            name
-            for name, differs in (
-                ("replicas", ours != theirs),
-                ("quorums", self.config.quorums != configuration.quorums),
-            )
-            if differs
-        ]
+        differing = self.config.differences(configuration)
         self._warnings = []
         if differing:
             line = (
@@ -316,36 +312,48 @@ class Server:
             self._warnings.append(line)
             self.warn(line)
 
-    def _settings(self) -> tuple[tuple[str, str], ...]:
-        config = self.config
-        return (
-            ("clientPort", str(config.listen.port)),
-            ("dataDir", str(config.data_dir)),
-            ("tickTime", str(config.tick_ms)),
-            ("minSessionTimeout", str(2 * config.tick_ms)),
-            ("maxSessionTimeout", str(20 * config.tick_ms)),
-            ("serverId", str(config.id)),
-            ("heartbeatMs", str(config.heartbeat_ms)),
-            ("electionMs", str(config.election_ms)),
-            ("quorums", config.quorums),
-        )
-
 
 async def run(config: Config) -> None:
     """Run one replica until it is told to end; raises StartError, StopError."""
     # Each client takes a descriptor, and the usual soft limit is 1024.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for _ in range(RELOADS_MAX + 1):
+        fault = await _serve(config)
+        if not fault:
+            return
+    raise StopError(fault)
+
+
+async def _serve(config: Config) -> str:
+    """Run one replica to its end; why it must begin anew without its state, or ""."""
     try:
-        storage = Storage.open(config.data_dir, config.id)
+        storage = Storage.open(config.data_dir, config.id, may_lack_tree=config.has_other_voters)
     except DataFolderError as error:
         raise StartError(str(error)) from None
     except StorageError as error:
         raise StopError(str(error)) from None
+    fault = ""
     try:
-        await Server(config, storage).run()
-    except* (StorageError, StateDiffersError, ForeignEnsembleError) as group:
+        await _server(config, storage).run()
+    except* (DamagedTree, StateDiffersError) as group:
+        fault = _sentence(group)
+        if not config.has_other_voters:
+            raise StopError(fault) from None
+    except* (StorageError, ForeignEnsembleError) as group:
         raise StopError(_sentence(group)) from None
+    return fault
+
+
+def _server(config: Config, storage: Storage) -> Server:
+    """Build a replica; a tree that turns out to be damaged is not used again."""
+    try:
+        return Server(config, storage)
+    except DamagedTree as fault:
+        if config.has_other_voters:
+            storage.distrust_tree(str(fault))
+        storage.close()
+        raise
 
 
 def _sentence(group: BaseExceptionGroup[Exception]) -> str:
@@ -367,14 +375,6 @@ def _listen(address: Address) -> socket.socket:
         raise StartError(f"cannot listen on {address}: {error.strerror}") from None
     listener.settimeout(0)
     return listener
-
-
-def _members(config: Config) -> tuple[Member, ...]:
-    roles = {"voter": MemberRole.VOTER, "observer": MemberRole.OBSERVER}
-    return tuple(
-        Member(item.id, 0, roles[item.role], str(item.peer), str(item.client))
-        for item in sorted(config.replicas, key=lambda item: item.id)
-    )
 
 
 def _genesis(config: Config) -> Settings:

@@ -1,9 +1,9 @@
 """The uncommitted slots of a log, as write-once registers: one register set for each epoch.
 
-Each replica tells the epoch whose history it has adopted, the epoch it has promised, and its last
-entries on the disk beyond what it knows to be committed: more than are shown, so that none of those
-is missed. In the adopted epoch it holds its entries, in the others before the promised one nil, for
-it stores nothing there any more; what it held before the adopted one, its history has taken up.
+Each replica tells the epoch whose history it has adopted, the epoch it has promised, where its log
+ends on the disk, and which its last entries are beyond what it knows to be committed. In the
+adopted epoch it holds its entries, in later ones before the promised one nil, for it stores nothing
+there any more; what it held before the adopted one, its history has taken up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,9 +95,9 @@ def _contents(row: Row, index: int, epoch: int) -> str:
     adopted, promised = int(row[ADOPTED]), int(row["coord_epoch"])
     if epoch < adopted:
         return UNKNOWN
-    entry_epoch = _entries(row).get(index)
-    if epoch == adopted and entry_epoch is not None:
-        return written(entry_epoch)
+    if epoch == adopted and index <= int(row["coord_durable_index"]):
+        entry_epoch = _entries(row).get(index)
+        return UNKNOWN if entry_epoch is None else written(entry_epoch)
     return NIL if epoch < promised else UNWRITTEN
 
 

@@ -6,7 +6,7 @@ N1. A message of an epoch is handled by the role of that epoch; an older epoch's
     promise to a later one ends the role, before anything else.
 N2. Only the owner of an epoch is heard as its candidate or leader.
 N3. Entries are handed out for applying in order, each once, committed, and never while a snapshot
-    is on its way to the disk.
+    is on its way to the disk. After `reapply_after` it is another state that they are for.
 """
 
 from collections.abc import Callable
@@ -32,6 +32,7 @@ from coord.consensus.messages import (
     Fetch,
     Heartbeat,
     History,
+    Mark,
     Message,
     Promise,
     Propose,
@@ -120,11 +121,30 @@ class Node:
         return self._journal.durable.current_epoch
 
     def newest_uncommitted(self, count: int) -> tuple[tuple[int, int], ...]:
-        """Return index and epoch of the last entries, those above the commit index, for status."""
+        """Return index and epoch of the last entries above the commit index, as far as in memory.
+
+        That of the very last one always is.
+        """
+        last = self._journal.last
+        recent = [(entry.index, entry.epoch) for entry in self._journal.in_memory(count)]
+        newest = recent or [(last.index, last.epoch)]
+        return tuple(item for item in newest if item[0] > self._journal.commit_index)
+
+    @property
+    def base_index(self) -> int:
+        """The entry just below the first one that can be read."""
+        return self._journal.base.index
+
+    def holds(self, snapshot: InstalledSnapshot) -> bool:
+        """Whether the log goes on from the snapshot: its last entry is there, or the base."""
+        return self._journal.holds(Mark(snapshot.index, snapshot.chain))
+
+    def has_stored(self, snapshot: InstalledSnapshot) -> bool:
+        """Whether it does, and that entry is committed, and durable here."""
         journal = self._journal
-        first = max(journal.commit_index, journal.base.index, journal.last.index - count) + 1
-        indexes = range(first, journal.last.index + 1)
-        return tuple((index, journal.point_at(index).epoch) for index in indexes)
+        reached = min(journal.commit_index, journal.durable_index)
+        is_reached = snapshot.index <= reached and not journal.is_installing
+        return is_reached and self.holds(snapshot)
 
     @property
     def configuration(self) -> Configuration | None:
@@ -244,6 +264,21 @@ class Node:
         """Take note that the stream begun for SendSnapshot is over, whole or not."""
         if isinstance(self._role, Leader):
             self._role.transfer_ended(peer)
+
+    def abstain(self, *, abstains: bool) -> None:
+        """Do not stand in elections: the state is not to be trusted, so this replica cannot lead.
+
+        It goes on to promise, to store and to acknowledge: all that rests on the log alone.
+        """
+        self._core.abstains = abstains
+
+    def reapply_after(self, snapshot: InstalledSnapshot) -> None:
+        """Hand out again what follows a snapshot that took the place of the state.
+
+        The log stays as it is: `has_stored` was true just now.
+        """
+        require(self.has_stored(snapshot), "N3: what is handed out again is in the log")
+        self._applied_index = snapshot.index
 
     def take_effects(self) -> Effects:
         """Return what is to be done; empty when nothing is left."""

@@ -70,6 +70,8 @@ class Core:
         self.draw = draw
         self.now_ms = now_ms
         self.seen_epoch = 0
+        self.abstains = False
+        """This replica votes, and does not stand: see `Node.abstain`."""
         self._membership = Membership(journal.configuration, settings)
 
     @property

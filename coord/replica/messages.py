@@ -65,6 +65,10 @@ class Report:
     """Clock of the sender when it was sent; only the sender interprets it."""
     sessions: jute.Vector[jute.Long]
     """Sessions heard since the last report that was echoed."""
+    index: jute.Long
+    """Newest entry that the sender has applied; 0: it has no state to compare."""
+    digest: jute.Long
+    """Digest of its state right after that entry, as a signed number."""
     is_short: jute.Bool
     """The sender's disk is nearly full."""
 
@@ -76,10 +80,8 @@ class Echo:
     TAG = 132
     sent_ms: jute.Long
     """`sent_ms` of the report, given back."""
-    index: jute.Long
-    """An entry that the leader has applied; 0: no digest in this echo."""
-    digest: jute.Long
-    """Digest of the leader's state right after that entry, as a signed number."""
+    differs_at: jute.Long
+    """An entry after which the receiver's state is wrong; 0: as far as is known it is right."""
     is_short: jute.Bool
     """No replication quorum has room on its disks: writes that take room are to be refused."""
 
@@ -149,6 +151,15 @@ class SnapshotAnswer:
     """The chunk that was taken; -1: give up, the receiver cannot use the transfer."""
 
 
+@attrs.frozen
+class TreeRequest:
+    """Replica to leader: my state cannot be trusted; offer me yours."""
+
+    TAG = 138
+    least_index: jute.Long
+    """As of this entry or a later one: the log of the sender begins after it."""
+
+
 _OWN: tuple[type, ...] = (
     Hello,
     Refusal,
@@ -160,6 +171,7 @@ _OWN: tuple[type, ...] = (
     SnapshotOffer,
     SnapshotChunk,
     SnapshotAnswer,
+    TreeRequest,
 )
 _BY_TAG: dict[int, type] = {record.TAG: record for record in _OWN}  # type: ignore[attr-defined]
 

@@ -23,6 +23,8 @@ class Setup:
     """The entry after which the recovered state is."""
     configuration: bytes
     """The configuration in force there, encoded; b"" for none."""
+    lacks_state: bool = False
+    """There is no state to be trusted: it has to come from the leader."""
 
 
 class Outside(Protocol):
@@ -33,6 +35,9 @@ class Outside(Protocol):
 
     def install(self) -> StateMachine:
         """Open the tree that the log names now, in place of the present one."""
+
+    def name_tree(self, name: str) -> None:
+        """Let the log name a received tree, durably, in place of one that was not to be trusted."""
 
     def configured(self) -> None:
         """A configuration entry was applied."""

@@ -8,13 +8,13 @@ happenings; `advance` does all that follows and hands the rest to `Outside`:
 
 Rules:
 
-1. Only what `stored` confirmed is promised to others: `send_when_stored` waits here.
+1. Only what `stored` confirmed is promised to others: see `promises`.
 2. The state machine applies committed entries only, in order, each once.
 3. Origin bundles go to a leader that is established; a new one gets all that is not applied.
-4. A state whose digest differs from the leader's at the same entry is not served any more.
+4. A state that is found to be wrong (see `census`), or damaged, is not served any more: the driver
+   begins anew without one, see `reload`.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,6 +38,8 @@ from coord.replica.messages import (
     encode,
 )
 from coord.replica.outside import Outside, Setup
+from coord.replica.promises import Promises
+from coord.replica.reload import Reload
 from coord.replica.sessions import Sessions
 from coord.replica.transfers import TRANSFER_MESSAGES, Transfers
 
@@ -67,9 +69,11 @@ class Replica:
         self.applied = setup.applied
         self.configuration = setup.configuration
         self.sessions = Sessions(node, clients, setup.tick_ms // 2, outside.warn)
+        self.reload = Reload(node, links, transfers)
+        if setup.lacks_state:
+            self.reload.begin()
         self._batches = Batches()
-        self._held: deque[tuple[int, int, bytes]] = deque()
-        self._stored = 0
+        self._promises = Promises(links)
         self._leading_to: tuple[int, int] = (0, 0)
         self._reported_ms = 0
         self._gathering = Gathering()
@@ -147,13 +151,9 @@ class Replica:
 
     def stored(self, number: int) -> None:
         """The persists up to this number are durable."""
-        self._stored = number
         self._forward_now = True
         self.node.stored(number)
-        held = self._held
-        while held and held[0][0] <= number:
-            _number, peer, frame = held.popleft()
-            self.links.send(peer, frame)
+        self._promises.stored(number)
 
     def tick(self, *, was_away: bool) -> None:
         """Time has passed; at least every half heartbeat, after all waiting input was handled.
@@ -165,6 +165,8 @@ class Replica:
         if self.now_ms - self._reported_ms >= self.setup.heartbeat_ms:
             self._reported_ms = self.now_ms
             self._report()
+        if self.reload.is_needed:
+            self._go_on_reloading()
         self.clients.tick()
         self.sessions.tick(self.outside.wall_ms)
         self._send_lost_again()
@@ -186,13 +188,14 @@ class Replica:
 
     def _carry_out(self, effects: Effects) -> None:
         """Do what the node asks, in the order that `consensus.effects` fixes."""
-        self._send(effects)
+        self._promises.send(effects)
         if effects.persist:
             self.outside.persist(effects.persist)
         if effects.install is not None:
             self._install(effects.install)
-        for entry in effects.apply:
-            self._apply(entry)
+        if not self.reload.is_needed:
+            for entry in effects.apply:
+                self._apply(entry)
         for token, index in effects.confirmed:
             self._barrier_confirmed(token, index)
         for snapshot in effects.snapshots:
@@ -202,22 +205,6 @@ class Replica:
         if effects.apply or effects.confirmed:
             for slot, body in self.clients.barriers.passed(self.applied.index):
                 self.clients.barrier_passed(slot, body)
-
-    def _send(self, effects: Effects) -> None:
-        """Send what may go; one message to several peers is encoded once."""
-        last_message: object = None
-        frame = b""
-        for peer, message in effects.send:
-            if message is not last_message:
-                last_message, frame = message, encode(message)
-            self.links.send(peer, frame)
-        for number, peer, message in effects.send_when_stored:
-            if message is not last_message:
-                last_message, frame = message, encode(message)
-            if number <= self._stored:
-                self.links.send(peer, frame)
-            else:
-                self._held.append((number, peer, frame))
 
     def _apply(self, entry: Entry) -> None:
         assert entry.index == self.applied.index + 1, "entries are applied in order, each once"
@@ -249,6 +236,17 @@ class Replica:
         self.applied = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         self.configuration = snapshot.configuration.encode()
         self.sessions.installed(snapshot.index)
+        self.reload.end()
+
+    def _go_on_reloading(self) -> None:
+        """Nobody is served meanwhile: clients go elsewhere; then all after the tree is applied."""
+        for connection, _request in self.clients.waiting:
+            connection.abort()
+        snapshot = self.reload.tick(self.now_ms, self._leading_to[0])
+        if snapshot is not None:
+            self.outside.name_tree(snapshot.name)
+            self._install(snapshot)
+            self.node.reapply_after(snapshot)
 
     def _note_leader(self) -> None:
         """Begin and end what belongs to one leader's term."""
@@ -354,7 +352,7 @@ class Replica:
             self.links.send(peer, encode(echo))
 
     def _echoed(self, peer: int, message: Echo) -> None:
-        if peer == self._leading_to[0]:
+        if peer == self._leading_to[0] and not self.reload.is_needed:
             self.sessions.echoed(message)
 
     # -------------------------------------------------------------------------- read barriers

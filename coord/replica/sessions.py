@@ -12,6 +12,7 @@ from coord.consensus import checks
 from coord.consensus.node import Node
 from coord.operations.batch import encode_operation, encode_request, operation_head
 from coord.operations.internal import ExpireRequest, Internal, ReapRequest
+from coord.replica.census import Census
 from coord.replica.clients import Clients
 from coord.replica.expiry import Expiry
 from coord.replica.messages import Echo, Report
@@ -46,8 +47,9 @@ class Sessions:
         self._unechoed: dict[int, int] = {}
         """Session -> when the first report that shows it was sent, until the leader echoes that."""
         self._term_began_ms = 0
-        self._reports: dict[int, tuple[int, bool]] = {}
-        """Leader: when each replica was heard last, and whether its disk was short."""
+        self._reports: dict[int, tuple[int, Report]] = {}
+        """Leader: when each replica was heard last, and with what."""
+        self._census = Census()
 
     def applied(self, index: int) -> None:
         """An entry was applied: remember the digest of the state after it."""
@@ -66,9 +68,11 @@ class Sessions:
         self._clients.resumed.clear()
         self._term_began_ms = self._clients.now_ms
         self._reports.clear()
+        self._census = Census()
 
     def link_renewed(self, peer: int) -> None:
-        """A peer's clock may have begun anew."""
+        """A peer's clock may have begun anew, and its state may be another one."""
+        self._census.forget(peer)
         if self._expiry is not None:
             self._expiry.restarted(peer)
 
@@ -87,30 +91,65 @@ class Sessions:
         for session in clients.touched:
             self._unechoed.setdefault(session, clients.now_ms)
         clients.touched.clear()
-        return Report(clients.now_ms, tuple(self._unechoed), clients.room.is_short)
+        return Report(
+            clients.now_ms,
+            tuple(self._unechoed),
+            index=self._applied_index,
+            digest=_signed(clients.machine.digest),
+            is_short=clients.room.is_short,
+        )
 
     def reported(self, peer: int, report: Report) -> Echo | None:
-        """Leader: a report has come; the echo to send back, if this leader is confirmed."""
+        """Leader: a report has come; the echo to send back, if this leader is confirmed.
+
+        Raises StateDiffersError when it is the leader whose state is wrong.
+        """
         if self._expiry is None:
             return None
         now_ms = self._clients.now_ms
         self._expiry.reported(peer, report.sent_ms, report.sessions or (), now_ms)
-        self._reports[peer] = now_ms, report.is_short
+        self._reports[peer] = now_ms, report
+        self._compare(peer, report)
         if self._node.contact_ms < now_ms - self._lease_ms:
             return None
         return Echo(
             report.sent_ms,
-            self._applied_index,
-            _signed(self._clients.machine.digest),
+            differs_at=self._census.wrong.get(peer, 0),
             is_short=not checks.has_room(self._node.membership, self._with_room()),
         )
+
+    def _compare(self, peer: int, report: Report) -> None:
+        """Compare a reported state with the leader's own."""
+        now_ms, own = self._clients.now_ms, self._digests.get(report.index)
+        if peer == self._clients.origin.replica:
+            return
+        if not report.index:
+            self._census.forget(peer)
+        elif own is not None:
+            agrees = _signed(own) == report.digest
+            self._census.compared(peer, report.index, agrees=agrees)
+        in_contact = {
+            other
+            for other, (at_ms, last) in self._reports.items()
+            if at_ms >= now_ms - self._lease_ms and last.index
+        }
+        in_contact.discard(self._clients.origin.replica)
+        if index := self._census.judge(in_contact, now_ms):
+            raise StateDiffersError(
+                f"the state of replica {self._clients.origin.replica}, the leader, differs from "
+                f"those of most others after entry {index}"
+            )
 
     def _with_room(self) -> set[int]:
         """The voters heard lately whose disks have room; in a new term, all have been heard."""
         since_ms = self._clients.now_ms - self._lease_ms
-        unheard = self._term_began_ms, False
+        unheard = self._term_began_ms, None
         reports = {v: self._reports.get(v, unheard) for v in self._node.membership.voters}
-        return {v for v, (at_ms, is_short) in reports.items() if at_ms >= since_ms and not is_short}
+        return {
+            voter
+            for voter, (at_ms, report) in reports.items()
+            if at_ms >= since_ms and not (report is not None and report.is_short)
+        }
 
     def echoed(self, echo: Echo) -> None:
         """The leader has given a report back; raises StateDiffersError."""
@@ -122,11 +161,10 @@ class Sessions:
             for session, first_ms in self._unechoed.items()
             if first_ms > echo.sent_ms
         }
-        digest = self._digests.get(echo.index)
-        if digest is not None and _signed(digest) != echo.digest:
+        if echo.differs_at:
             raise StateDiffersError(
                 f"the state of replica {self._clients.origin.replica} differs from the leader's "
-                f"after entry {echo.index}"
+                f"after entry {echo.differs_at}"
             )
 
     def tick(self, wall_ms: Callable[[], int]) -> None:

@@ -41,7 +41,7 @@ def survey(
         quorums=configuration.quorums if configuration is not None else "",
         missing=_missing(replica, configuration),
         room=clients.room,
-        warnings=warnings + clients.room.warnings(),
+        warnings=warnings + _findings(replica),
         connections=_connections(replica),
         session_count=machine.session_count,
         sessions=partial(_sessions, machine),
@@ -94,6 +94,11 @@ def _undecided(node: Node) -> Undecided:
     )
 
 
+def _findings(replica: Replica) -> tuple[str, ...]:
+    reload = ("it serves nobody: its state is fetched from the leader anew",)
+    return (reload if replica.reload.is_needed else ()) + replica.clients.room.warnings()
+
+
 def _majority_lag(replica: Replica) -> int:
     """How many committed entries are not on a majority of the voters yet."""
     node = replica.node
@@ -105,7 +110,7 @@ def _majority_lag(replica: Replica) -> int:
 
 def _mode(replica: Replica, *, leads: bool) -> str:
     node = replica.node
-    if not node.established:
+    if not node.established or replica.reload.is_needed:
         return "looking"
     if leads:
         return "standalone" if not node.membership.others else "leader"

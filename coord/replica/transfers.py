@@ -13,7 +13,13 @@ from coord.consensus.effects import InstalledSnapshot
 from coord.consensus.log import Point
 from coord.consensus.node import Node
 from coord.replica.links import Links
-from coord.replica.messages import SnapshotAnswer, SnapshotChunk, SnapshotOffer, encode
+from coord.replica.messages import (
+    SnapshotAnswer,
+    SnapshotChunk,
+    SnapshotOffer,
+    TreeRequest,
+    encode,
+)
 
 CATCHING_UP_ENTRIES_MAX: Final = 100_000
 """Entries that may be added while a peer catches up after its snapshot, before the log is trimmed
@@ -21,7 +27,7 @@ all the same: a peer that takes longer would never be done."""
 CHUNKS_UNDER_WAY: Final = 4
 """Chunks sent and not answered: enough to keep the receiver's disk busy, little memory."""
 GIVE_UP: Final = -1
-TRANSFER_MESSAGES: Final = (SnapshotOffer, SnapshotChunk, SnapshotAnswer)
+TRANSFER_MESSAGES: Final = (SnapshotOffer, SnapshotChunk, SnapshotAnswer, TreeRequest)
 
 
 class TransferBrokenError(Exception):
@@ -62,8 +68,11 @@ class Import(Protocol):
 class TreeStock(Protocol):
     """Where trees are read from and written to (the driver's half)."""
 
-    def export(self) -> Export | None:
-        """Open the flushed tree for reading; None when nothing was flushed yet."""
+    def export(self, least_index: int) -> Export | None:
+        """Open the flushed tree for reading; None when it is older than that, or not there yet.
+
+        Then it is flushed soon: ask again.
+        """
 
     def receive(self) -> Import:
         """Begin a new tree."""
@@ -102,10 +111,13 @@ class Transfers:
         """By peer that has its snapshot: the entry it shows, and the last one of the log then."""
         self._receiving: _Receiving | None = None
         self._last_transfer = 0
+        self.tree_received: Callable[[InstalledSnapshot], None] = node.snapshot_received
+        """Who decides what a tree that was received whole is good for."""
         self._receivers: dict[type, Callable[[int, Any], None]] = {
             SnapshotOffer: self._offered,
             SnapshotChunk: self._chunk,
             SnapshotAnswer: self._answered,
+            TreeRequest: self._requested,
         }
 
     @property
@@ -125,6 +137,11 @@ class Transfers:
             if stored.get(peer, until) >= until or last - until > CATCHING_UP_ENTRIES_MAX:
                 del self._catching_up[peer]
         return [max(first, stored[peer]) for peer, (first, _) in self._catching_up.items()]
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a tree is on its way to this replica."""
+        return self._receiving is not None
 
     def received(self, peer: int, message: Any) -> None:
         """A message about a transfer has come."""
@@ -149,11 +166,16 @@ class Transfers:
 
     # --------------------------------------------------------------------------- sending
 
-    def send(self, peer: int, epoch: int) -> None:
-        """Begin to send the flushed tree to a peer."""
+    def _requested(self, peer: int, message: TreeRequest) -> None:
+        """A peer has lost its state, but not its log; it asks again and again."""
+        if peer not in self._sending:
+            self.send(peer, self._node.epoch, message.least_index)
+
+    def send(self, peer: int, epoch: int, least_index: int = 0) -> None:
+        """Begin to send the flushed tree to a peer, if it is not older than that."""
         self._catching_up.pop(peer, None)
         self._end_sending(peer)
-        export = self._stock.export()
+        export = self._stock.export(least_index)
         if export is None:
             self._node.transfer_ended(peer)
             return
@@ -250,7 +272,7 @@ class Transfers:
         self._receiving = None
         self._answer(receiving, message.number)
         offer = receiving.offer
-        self._node.snapshot_received(
+        self.tree_received(
             InstalledSnapshot(
                 index=offer.index,
                 epoch=offer.index_epoch,

@@ -7,7 +7,10 @@ Rules
    crash), LMDB never extends the file to the size of the map.
 2. A commit that fails is not retried and nothing is written after it: `StorageFailed`.
 3. A new file or folder is durable only after an fsync of the folder that holds its name.
-4. Only this process opens the environment: the data folder is locked (`folder.py`).
+4. A file that is shorter than it says, because its end was lost, would end the process with a
+   SIGBUS when a page is read that is not there. It is made as long as it says: a page of zeros is
+   no page to LMDB, and no value to its checksum.
+5. Only this process opens the environment: the data folder is locked (`folder.py`).
 """
 
 import errno
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import lmdb
 
-from coord.storage.errors import Damaged, DiskFull, StorageFailed
+from coord.storage.errors import Damaged, DiskFull, StorageError, StorageFailed
 
 if TYPE_CHECKING:
     Database = lmdb._Database  # noqa: SLF001 - its only name
@@ -74,11 +77,24 @@ def _free_bytes(path: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
+def _lengthen(file: Path, length: int, length_max: int, damage: type[Damaged]) -> None:
+    """Make a file as long as it says that it is (rule 4)."""
+    if length > length_max:
+        raise damage(f"{file} is damaged: it cannot have {length} bytes")
+    try:
+        if file.stat().st_size < length:
+            os.truncate(file, length)
+    except OSError as error:
+        raise StorageFailed(f"cannot lengthen {file}: {error.strerror}") from error
+
+
 class Environment:
     """One LMDB environment and its named databases."""
 
-    def __init__(self, path: Path, environment: lmdb.Environment) -> None:
+    def __init__(self, path: Path, environment: lmdb.Environment, damage: type[Damaged]) -> None:
+        """Use `open`."""
         self.path = path
+        self._damage = damage
         self.is_closed = False
         self._lmdb = environment
 
@@ -113,7 +129,13 @@ class Environment:
             raise failure(error, path) from error
         except OSError as error:
             raise StorageFailed(f"cannot open {path}: {error.strerror}") from error
-        return cls(path, environment)
+        opened = cls(path, environment, damage)
+        try:
+            _lengthen(path / "data.mdb", opened.pages_used * opened.page_bytes, map_bytes, damage)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def database(self, name: bytes) -> Database:
         """Open a named database; outside of transactions, when the environment is new."""
@@ -149,8 +171,10 @@ class Environment:
         except lmdb.Error as error:
             raise self.failure(error) from error
 
-    def failure(self, error: lmdb.Error) -> StorageFailed:
+    def failure(self, error: lmdb.Error) -> StorageError:
         """Return what a failed write means to the replica."""
+        if isinstance(error, _DAMAGE):
+            return self._damage(f"{self.path} is damaged: {error}")
         return failure(error, self.path)
 
     def sync(self) -> None:

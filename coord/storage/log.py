@@ -64,6 +64,10 @@ class _State:
     """The last entry; the base when there is none."""
     tree: str | None = None
     """The tree that counts; None before the first start is over."""
+    distrust: str = ""
+    """Why the tree must not be used; empty: it may."""
+    configuration: bytes = b""
+    """A configuration in force at the base or later, and committed; b"" when none is known."""
 
 
 class DurableLog:
@@ -131,18 +135,31 @@ class DurableLog:
         """Name of the tree that counts; None before the first start is over."""
         return self._state.tree
 
-    def write(self, persists: Sequence[Persist], trim_to: int | None = None) -> None:
-        """Make some Persists durable in one transaction: stage, commit and finish.
+    @property
+    def distrust(self) -> str:
+        """Why the tree must not be used; empty when it may be."""
+        return self._state.distrust
 
-        Entries up to `trim_to` may be dropped. Any failure is fatal to the replica.
-        """
-        self.stage(persists, trim_to)
+    @property
+    def configuration(self) -> bytes:
+        """A committed configuration, not older than the base's; b"" when none had to be kept."""
+        return self._state.configuration
+
+    def write(
+        self, persists: Sequence[Persist], trim_to: int | None = None, configuration: bytes = b""
+    ) -> None:
+        """Make some Persists durable in one transaction: stage, commit and finish."""
+        self.stage(persists, trim_to, configuration)
         self.commit()
         self.finish()
 
-    def stage(self, persists: Sequence[Persist], trim_to: int | None = None) -> None:
+    def stage(
+        self, persists: Sequence[Persist], trim_to: int | None = None, configuration: bytes = b""
+    ) -> None:
         """Put some Persists into the next transaction; only `commit` makes them durable.
 
+        Entries up to `trim_to` may be dropped; `configuration` is that of the tree, which stands
+        there or later: without it, a log that lost its tree would not know who counts.
         May be called again before `commit`, never during one, which it finishes.
         """
         transaction = self._begin()
@@ -150,7 +167,7 @@ class DurableLog:
             for persist in persists:
                 self._stage(transaction, persist)
             if trim_to is not None:
-                self._trim(transaction, trim_to)
+                self._trim(transaction, trim_to, configuration)
         except lmdb.Error as error:
             raise self._environment.failure(error) from error
 
@@ -171,10 +188,20 @@ class DurableLog:
             self._state, self._committed = self._committed, None
 
     def name_tree(self, name: str) -> None:
-        """Say durably which tree counts: an empty one, at the first start."""
+        """Say durably which tree counts, and is to be trusted."""
         transaction = self._begin()
         self._put(transaction, b"tree", name.encode())
-        self._staged = attrs.evolve(self._staged, tree=name)
+        self._put(transaction, b"distrust", b"")
+        self._staged = attrs.evolve(self._staged, tree=name, distrust="")
+        self.commit()
+        self.finish()
+
+    def distrust_tree(self, reason: str, configuration: bytes) -> None:
+        """Say durably that the tree must not be used any more, until another one is named."""
+        transaction = self._begin()
+        self._put(transaction, b"distrust", reason.encode())
+        self._keep_configuration(transaction, configuration)
+        self._staged = attrs.evolve(self._staged, distrust=reason)
         self.commit()
         self.finish()
 
@@ -213,9 +240,9 @@ class DurableLog:
 
     def _stage(self, transaction: Transaction, persist: Persist) -> None:
         state = self._staged
-        base, last, tree = state.base, state.last_index, state.tree
         if persist.snapshot is not None:
-            base, last, tree = self._replace_all(transaction, persist.snapshot)
+            state = self._replace_all(transaction, persist.snapshot)
+        base, last = state.base, state.last_index
         if persist.truncate_after is not None:
             assert base.index <= persist.truncate_after, "cannot cut below the base"
             for index in range(persist.truncate_after + 1, last + 1):
@@ -237,19 +264,21 @@ class DurableLog:
                     hard.promised, hard.current_epoch, hard.commit_index, hard.configuration_index
                 ),
             )
-        self._staged = attrs.evolve(state, hard=hard, base=base, last_index=last, tree=tree)
+        self._staged = attrs.evolve(state, hard=hard, last_index=last)
 
-    def _replace_all(
-        self, transaction: Transaction, snapshot: InstalledSnapshot
-    ) -> tuple[Point, int, str]:
+    def _replace_all(self, transaction: Transaction, snapshot: InstalledSnapshot) -> _State:
         """Drop the log and name the tree that takes its place."""
         base = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         transaction.drop(self._entries, delete=False)
         self._put(transaction, b"base", _POINT.pack(base.index, base.epoch, base.chain))
         self._put(transaction, b"tree", snapshot.name.encode())
-        return base, base.index, snapshot.name
+        self._put(transaction, b"distrust", b"")
+        self._keep_configuration(transaction, snapshot.configuration.encode())
+        return attrs.evolve(
+            self._staged, base=base, last_index=base.index, tree=snapshot.name, distrust=""
+        )
 
-    def _trim(self, transaction: Transaction, trim_to: int) -> None:
+    def _trim(self, transaction: Transaction, trim_to: int, configuration: bytes) -> None:
         """Drop entries up to an index, a bounded number of them."""
         state = self._staged
         first = state.base.index + 1
@@ -262,6 +291,12 @@ class DurableLog:
         base = Point(last, entry.epoch, entry.chain)
         self._put(transaction, b"base", _POINT.pack(base.index, base.epoch, base.chain))
         self._staged = attrs.evolve(state, base=base)
+        self._keep_configuration(transaction, configuration)
+
+    def _keep_configuration(self, transaction: Transaction, configuration: bytes) -> None:
+        if configuration and configuration != self._staged.configuration:
+            self._put(transaction, b"configuration", configuration)
+            self._staged = attrs.evolve(self._staged, configuration=configuration)
 
     def _put(self, transaction: Transaction, name: bytes, value: bytes) -> None:
         try:
@@ -306,6 +341,8 @@ class DurableLog:
             base=point,
             last_index=self._stored_last() or point.index,
             tree=None if tree is None else tree.decode(),
+            distrust=(self._value(b"distrust") or b"").decode(),
+            configuration=self._value(b"configuration") or b"",
         )
 
     def _stored_last(self) -> int | None:

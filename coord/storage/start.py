@@ -7,6 +7,10 @@ Rules
 2. `log.base.index <= tree.point.index <= log.last_index`: the log goes on where the tree ends, and
    the tree holds nothing that the log never had. Where both know an entry, they agree on its chain.
 3. What is in the tree is committed, even if the stored commit index is behind it.
+4. A tree that is damaged, or was found to be wrong, is never used again, by no later start either:
+   the log says so until another one is named. Until then an empty tree, which the log does not
+   name, stands in its place. The log is whole without it: it knows the configuration by itself.
+5. Where log and tree contradict each other it may be the log that lost something: no start.
 """
 
 from pathlib import Path
@@ -14,7 +18,7 @@ from pathlib import Path
 import attrs
 
 from coord.consensus.log import HardState, Point
-from coord.storage.errors import DamagedEntry, DamagedTree
+from coord.storage.errors import DamagedEntry, DamagedLog, DamagedTree
 from coord.storage.folder import DataFolder
 from coord.storage.log import DurableLog
 from coord.storage.snapshots import Import
@@ -32,30 +36,57 @@ class Storage:
         self.log = log
         self.tree = tree
         self._cache_bytes = cache_bytes
+        self.lacks_tree = False
+        """The tree is an empty one: that of the log is not to be trusted (`log.distrust`)."""
 
     @classmethod
-    def open(cls, path: Path, replica_id: int, *, cache_bytes: int = CACHE_BYTES) -> "Storage":
-        """Open the data folder, made when it is not there; DataFolderError when it is refused."""
+    def open(
+        cls,
+        path: Path,
+        replica_id: int,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        may_lack_tree: bool = False,
+    ) -> "Storage":
+        """Open the data folder, made when it is not there; DataFolderError when it is refused.
+
+        `may_lack_tree`: a damaged tree is no error, since it can be had from others.
+        """
         folder = DataFolder.open(path, replica_id)
         log: DurableLog | None = None
-        tree: TreeStore | None = None
+        lacks_tree = False
         try:
             log = DurableLog.open(folder.log_path)
-            tree = _opened_tree(folder, log, cache_bytes)
-            check_fit(log, tree)
+            try:
+                tree = _fitting_tree(folder, log, cache_bytes)
+            except DamagedTree as fault:
+                if not may_lack_tree or not (log.base.index == 0 or log.configuration):
+                    raise
+                log.distrust_tree(str(fault), b"")
+                lacks_tree = True
+                path = folder.tree_path(folder.new_tree())
+                tree = TreeStore.create(path, cache_bytes=cache_bytes)
         except BaseException:
-            if tree is not None:
-                tree.close()
             if log is not None:
                 log.close()
             folder.close()
             raise
-        return cls(folder, log, tree, cache_bytes)
+        storage = cls(folder, log, tree, cache_bytes)
+        storage.lacks_tree = lacks_tree
+        return storage
+
+    def applied_index(self) -> int:
+        """Return up to where entries need not be applied again, or cannot be."""
+        return self.log.base.index if self.lacks_tree else self.tree.point.index
+
+    def configuration(self) -> bytes:
+        """Return the configuration in force there, encoded; b"" when only the log has it."""
+        return self.log.configuration if self.lacks_tree else self.tree.configuration
 
     def hard_state(self) -> HardState:
         """Return the hard state to start from."""
         hard = self.log.hard
-        commit_index = max(hard.commit_index, self.tree.point.index)
+        commit_index = max(hard.commit_index, self.applied_index())
         return attrs.evolve(hard, commit_index=commit_index)
 
     def begin_import(self) -> tuple[str, Import]:
@@ -75,8 +106,13 @@ class Storage:
         """
         self.log.finish()  # or it might still tell the old name
         self.tree.close()
-        self.tree = _opened_tree(self.folder, self.log, self._cache_bytes)
-        check_fit(self.log, self.tree)
+        self.tree = _fitting_tree(self.folder, self.log, self._cache_bytes)
+        self.lacks_tree = False
+
+    def distrust_tree(self, reason: str) -> None:
+        """Say durably that the tree is wrong or damaged; no write of the log may be under way."""
+        if not self.lacks_tree:
+            self.log.distrust_tree(reason, self.tree.configuration)
 
     def close(self) -> None:
         """Let go of everything; a flush under way must have been aborted."""
@@ -89,7 +125,8 @@ def check_fit(log: DurableLog, tree: TreeStore) -> None:
     """Check that log and tree meet."""
     point = tree.point
     if not log.base.index <= point.index <= log.last_index:
-        raise DamagedTree(
+        fault = DamagedTree if point.index < log.base.index else DamagedLog
+        raise fault(
             f"the tree stands at entry {point.index}, but the log begins after {log.base.index}"
             f" and ends with {log.last_index}"
         )
@@ -102,7 +139,17 @@ def check_fit(log: DurableLog, tree: TreeStore) -> None:
             return  # peers can repair an entry, and it says nothing against the tree
         known = Point(entry.index, entry.epoch, entry.chain)
     if known != point:
-        raise DamagedTree(f"the tree and the log differ at entry {point.index}")
+        raise DamagedLog(f"the tree and the log differ at entry {point.index}")
+
+
+def _fitting_tree(folder: DataFolder, log: DurableLog, cache_bytes: int) -> TreeStore:
+    tree = _opened_tree(folder, log, cache_bytes)
+    try:
+        check_fit(log, tree)
+    except BaseException:
+        tree.close()
+        raise
+    return tree
 
 
 def _opened_tree(folder: DataFolder, log: DurableLog, cache_bytes: int) -> TreeStore:
@@ -115,6 +162,8 @@ def _opened_tree(folder: DataFolder, log: DurableLog, cache_bytes: int) -> TreeS
         tree = TreeStore.create(folder.tree_path(name), cache_bytes=cache_bytes)
         log.name_tree(name)
         return tree
+    if log.distrust:
+        raise DamagedTree(log.distrust)
     path = folder.tree_path(log.tree)
     if not path.is_dir():
         raise DamagedTree(f"the log names {log.tree}, which is not there")

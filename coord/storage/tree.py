@@ -16,6 +16,7 @@ Rules
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from heapq import merge
 from pathlib import Path
 from typing import Final
@@ -317,7 +318,7 @@ class TreeStore:
     def _stored_names(self, view: View, path: bytes, changed: dict[bytes, bool]) -> Iterator[bytes]:
         """Go through the names that LMDB has below a path, but for those that changed."""
         plain, hashed = self._keys.prefixes_of_children(path)
-        with view.transaction.cursor(db=self._file.nodes) as cursor:
+        with _finding_damage(), view.transaction.cursor(db=self._file.nodes) as cursor:
             if cursor.set_range(plain):
                 for key in cursor.iternext(values=False):
                     if not key.startswith(plain):
@@ -338,12 +339,21 @@ class TreeStore:
 
     def _stored_rows(self, view: View, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Go through the rows in LMDB that begin so."""
-        with view.transaction.cursor(db=self._file.rows) as cursor:
+        with _finding_damage(), view.transaction.cursor(db=self._file.rows) as cursor:
             if cursor.set_range(start):
                 for row, stored in cursor.iternext():
                     if not row.startswith(start):
                         return
                     yield row, _unsealed_row(row, stored)
+
+
+@contextmanager
+def _finding_damage() -> Iterator[None]:
+    """Turn what LMDB says against its own pages into ours."""
+    try:
+        yield
+    except lmdb.Error as error:
+        raise DamagedTree(f"the tree is damaged: {error}") from error
 
 
 def _unsealed_row(row: bytes, stored: bytes) -> bytes:

@@ -53,14 +53,14 @@ class ClientSocket:
         if events & (READ | BROKEN) and not self.connection.paused:
             data = receive(self._socket)
             if data == b"":
-                self._close()
+                self.close()
                 return
             if data:
                 self._clients.received(self.connection, data)
                 if self.connection.paused:
                     self.wake()
         elif events & BROKEN:
-            self._close()
+            self.close()
             return
         if events & WRITE:
             self.wake()
@@ -73,29 +73,30 @@ class ClientSocket:
             return
         connection.dirty = False
         if connection.cut:
-            self._close()
+            self.close()
             return
         parts, connection.outbox = connection.outbox, []
         try:
             empty = self._outgoing.send_all(parts)
         except OSError:
-            self._close()
+            self.close()
             return
         connection.outbox_bytes = self._outgoing.unsent_bytes
         if empty:
             connection.outbox_bytes_max = OUTBOX_BYTES_MAX
             if connection.close_when_sent and not connection.held:
-                self._close()
+                self.close()
                 return
         elif connection.outbox_bytes > connection.outbox_bytes_max:
-            self._close()
+            self.close()
             return
         wanted = (0 if connection.paused else READ) | (0 if empty else WRITE)
         if wanted != self._events:
             self._events = wanted
             self._hub.change(self._socket.fileno(), wanted)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the socket; the session lives on."""
         if not self.connection.closed:
             self._hub.remove(self._socket.fileno())
             self._socket.close()
@@ -108,6 +109,7 @@ class Listener:
     def __init__(
         self, hub: Hub, sock: socket.socket, admit: Callable[[socket.socket, str], None]
     ) -> None:
+        self._hub = hub
         self._socket = sock
         self._admit = admit
         self._spare = _open_spare()
@@ -139,6 +141,12 @@ class Listener:
 
     def flush(self) -> None:
         """A listener sends nothing."""
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        self._hub.remove(self._socket.fileno())
+        self._socket.close()
+        os.close(self._spare)
 
 
 def _open_spare() -> int:

@@ -22,6 +22,9 @@ class Handler(Protocol):
     def flush(self) -> None:
         """Send what has been put out since the last flush."""
 
+    def close(self) -> None:
+        """Let go of the descriptor, at the next flush at the latest."""
+
 
 class Hub:
     """One epoll and the handlers behind its descriptors."""
@@ -72,6 +75,13 @@ class Hub:
             for handler in dirty:
                 handler.flush()
 
+    def close_sockets(self, kept: tuple[Handler, ...]) -> None:
+        """Close every descriptor but those of some handlers."""
+        for handler in list(self._handlers.values()):
+            if handler not in kept:
+                handler.close()
+        self.flush_all()
+
     def close(self) -> None:
-        """Give the epoll back."""
+        """Give the epoll back; no handler is left."""
         self._epoll.close()

@@ -76,6 +76,7 @@ class ReplicaLoop:
         self.round(0.0)
         started()
         # What lives now lives to the end: the collector need not look at it again and again.
+        gc.unfreeze()  # but for a replica before this one in the same process
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
@@ -151,7 +152,7 @@ class ReplicaLoop:
         """Write the log, here or in the thread; whether there may be more to do at once."""
         persists, self._unwritten = self._unwritten, []
         number = persists[-1].number
-        self._log.stage(persists, self._trees.trim_to())
+        self._log.stage(persists, self._trees.trim_to(), self._trees.configuration)
         is_slow = self._write_ms > SLOW_WRITE_MS
         if is_slow and self._writes_in_thread < WRITES_BEFORE_ANOTHER_LOOK:
             self._writes_in_thread += 1

@@ -78,8 +78,15 @@ class Trees:
         """Whether the log must wait for a flush."""
         return self._started and self._storage.tree.unflushed_bytes > OVERLAY_BYTES_MAX
 
+    @property
+    def configuration(self) -> bytes:
+        """The configuration in force where the tree stands."""
+        return self._storage.tree.configuration
+
     def trim_to(self) -> int:
         """The log is not needed up to this entry."""
+        if self._storage.lacks_tree:
+            return 0  # another tree may begin anywhere in the log
         lowest = self.lowest_transfer()
         trim_to = min(self._not_kept, self._storage.tree.point.index)
         return trim_to if lowest is None else min(lowest, trim_to)
@@ -89,6 +96,8 @@ class Trees:
 
         `handed_out`: number of the newest log write, which covers all that is applied.
         """
+        if self._storage.lacks_tree:
+            return False
         if self._flush is None:
             if not self._is_due(now_ms, applied):
                 return False
@@ -154,10 +163,12 @@ class Trees:
 
     # ----------------------------------------------------------------- TreeStock of transfers
 
-    def export(self) -> "TreeExport | None":
-        """Open the flushed tree for reading; None when nothing was flushed yet."""
+    def export(self, least_index: int) -> "TreeExport | None":
+        """Open the flushed tree for reading; None when nothing as new as that was flushed yet."""
+        if self._storage.lacks_tree:
+            return None
         export = Export.begin(self._storage.tree)
-        if export is not None and export.point.point.index == 0:
+        if export is not None and export.point.point.index < max(1, least_index):
             export.close()
             export = None
         if export is None:

@@ -1,6 +1,7 @@
 """Decision tables on the command line: of a file, and of the slots of a log."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ E1, E2, E3 = (1 << 16) | (1 << 8), (2 << 16) | (2 << 8), (3 << 16) | (1 << 8)
 
 
 def replica(
-    number: int, *, adopted: int, promised: int, entries: str, durable: int = 99
+    number: int, *, adopted: int, promised: int, entries: str, durable: int = 0
 ) -> slots.Row:
     return {
         "coord_replica": str(number),
@@ -102,7 +103,7 @@ def replica(
         "coord_commit_index": "7",
         "coord_epoch": str(promised),
         "coord_adopted_epoch": str(adopted),
-        "coord_durable_index": str(durable),
+        "coord_durable_index": str(durable or max([7, *map(int, re.findall(r"(\d+):", entries))])),
         "coord_newest": entries,
         "server_state": "follower",
     }
@@ -121,7 +122,7 @@ def test_an_entry_that_one_replica_has_may_be_decided_and_nothing_else() -> None
 def test_an_entry_that_a_later_leader_has_not_seen_can_no_more_be_decided() -> None:
     """AT-14: 2 and 3 went on without 1, and both hold nil in its epoch, as their promise says."""
     one = replica(1, adopted=E1, promised=E1, entries=f"8:{E1}")
-    others = [replica(number, adopted=0, promised=E2, entries="", durable=0) for number in (2, 3)]
+    others = [replica(number, adopted=0, promised=E2, entries="", durable=7) for number in (2, 3)]
     (slot,) = slots.uncommitted([one, *others])
     assert slot.epochs == (E1, E2)
     assert slot.registers[0] == {1: "1.1", 2: "-", 3: "-"}
@@ -136,6 +137,14 @@ def test_what_is_not_on_the_disk_is_not_written_and_what_was_adopted_carries_the
     assert first.registers == ({1: "1.1", 2: "1.1", 3: "?"},)
     assert str(first.table[0][0b110]) == "Yes 1.1"
     assert second.registers == ({1: "_", 2: "3.1", 3: "?"},)
+
+
+def test_an_entry_that_a_replica_has_and_does_not_tell_is_unknown() -> None:
+    one = replica(1, adopted=E1, promised=E1, entries=f"8:{E1} 9:{E1}")
+    two = replica(2, adopted=E1, promised=E1, entries=f"9:{E1}")  # just restarted
+    first, second = slots.uncommitted([one, two])
+    assert first.registers == ({1: "1.1", 2: "?", 3: "?"},)
+    assert second.registers == ({1: "1.1", 2: "1.1", 3: "?"},)
 
 
 def test_committed_entries_observers_and_the_silent_are_left_out() -> None:

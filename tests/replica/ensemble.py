@@ -27,6 +27,9 @@ from tests.replica.served import Client
 GENESIS = jute.encode(Settings(FORMAT_LEVEL, b"k" * 32, b"p" * 16, None, False))
 
 
+SOMEWHERE = Point(5, 1, (1 << 64) - 1)
+
+
 class Wire:
     """One end of a link: what was sent over it."""
 
@@ -50,9 +53,11 @@ class Stock:
         self.exports: list[Export] = []
         self.imports: list[Import] = []
         self.discarded: list[str] = []
+        self.asked: list[int] = []
 
-    def export(self) -> "Export | None":
-        return self.exports[-1] if self.exports else None
+    def export(self, least_index: int) -> "Export | None":
+        self.asked.append(least_index)
+        return self.exports.pop() if self.exports else None
 
     def receive(self) -> "Import":
         self.imports.append(Import(f"tree.{len(self.imports) + 2}"))
@@ -63,9 +68,9 @@ class Stock:
 
 
 class Export:
-    def __init__(self, chunks: int) -> None:
-        self.point = Point(5, 1, (1 << 64) - 1)
-        self.configuration = b""
+    def __init__(self, chunks: int, point: Point = SOMEWHERE, configuration: bytes = b"") -> None:
+        self.point = point
+        self.configuration = configuration
         self.closed = False
         self._chunks = iter(bytes([number]) for number in range(chunks))
 
@@ -102,6 +107,7 @@ class Running:
         self.warnings: list[str] = []
         self.stock = Stock()
         self.next_machine: StateMachine | None = None
+        self.named: list[str] = []
         self.is_disk_stuck = False
         self._unstored = 0
         watches = WatchTable()
@@ -138,6 +144,9 @@ class Running:
         assert self.next_machine is not None
         return self.next_machine
 
+    def name_tree(self, name: str) -> None:
+        self.named.append(name)
+
     def configured(self) -> None:
         pass
 
@@ -163,6 +172,13 @@ class Running:
             for key, value in source.rows(table):
                 copy.put_row(table, key, value)
         return copy
+
+    def lose_state(self) -> None:
+        """The replica has begun anew, and its state is not to be trusted."""
+        self.clients.close_all()
+        self.clients.machine = StateMachine(DictStore(), self.clients.watches)
+        self.replica.sessions.installed(0)
+        self.replica.reload.begin()
 
     def store(self) -> None:
         """The disk has done what it was given."""

@@ -31,6 +31,9 @@ class Export:
 class Leader:
     """The node of a leader whose log grows; `stored` is what it knows of its peer."""
 
+    def snapshot_received(self, snapshot: object) -> None:
+        raise AssertionError("a leader is sent nothing")
+
     def __init__(self) -> None:
         self.last_index = 100
         self.stored = -1
@@ -55,7 +58,7 @@ def leader() -> Leader:
 @pytest.fixture
 def transfers(leader: Leader) -> Transfers:
     links: Any = SimpleNamespace(send=lambda _peer, _frame: None)
-    stock: Any = SimpleNamespace(export=lambda: Export(leader.flushed))
+    stock: Any = SimpleNamespace(export=lambda _least_index: Export(leader.flushed))
     return Transfers(cast(Any, leader), links, stock)
 
 

@@ -10,8 +10,9 @@ import lmdb
 import pytest
 
 from coord.storage.environment import failure, sync_folder
-from coord.storage.errors import DiskFull, StorageFailed
-from tests.storage.samples import history, opened_log, persist
+from coord.storage.errors import DamagedTree, DiskFull, StorageFailed
+from coord.storage.tree import TreeStore
+from tests.storage.samples import everything, fill, flush_all, history, opened_log, persist
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -50,3 +51,16 @@ def test_a_commit_that_finds_no_room_fails_and_leaves_what_was_there(tmp_path):
     log = opened_log(tmp_path)
     assert log.read(1, 1, 0) == entries[:1]
     log.close()
+
+
+def test_a_file_whose_end_was_lost_is_damaged_and_no_sudden_end(tmp_path):
+    tree = TreeStore.create(tmp_path / "tree")
+    fill(tree, 2000)
+    flush_all(tree, 1)
+    tree.close()
+    file = tmp_path / "tree" / "data.mdb"
+    length = file.stat().st_size
+    os.truncate(file, length // 2)
+    with pytest.raises(DamagedTree):
+        everything(TreeStore.open(tmp_path / "tree"))
+    assert file.stat().st_size == length

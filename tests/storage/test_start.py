@@ -5,8 +5,9 @@ import os
 import pytest
 
 from coord.consensus.log import ORIGIN, HardState, Point, point_of
+from coord.state.store import Table
 from coord.storage.environment import Environment
-from coord.storage.errors import DamagedTree, DataFolderError
+from coord.storage.errors import DamagedLog, DamagedTree, DataFolderError
 from coord.storage.snapshots import Export
 from coord.storage.start import Storage
 from tests.storage.samples import (
@@ -85,14 +86,14 @@ def test_what_is_in_the_tree_counts_as_committed(storage):
     assert storage.hard_state() == HardState(1, 1, 4)
 
 
-@pytest.mark.parametrize("index", [1, 7])
-def test_a_tree_that_does_not_meet_the_log_is_refused(storage, index):
+@pytest.mark.parametrize(("index", "fault"), [(1, DamagedTree), (7, DamagedLog)])
+def test_a_tree_that_does_not_meet_the_log_is_refused(storage, index, fault):
     entries = history(7)
     storage.log.write([persist(*entries[:6])])
     flush_at(storage, entries[index - 1])
     storage.log.write([], trim_to=3)
     storage.close()
-    with pytest.raises(DamagedTree, match=f"stands at entry {index}, but the log begins after 3"):
+    with pytest.raises(fault, match=f"stands at entry {index}, but the log begins after 3"):
         Storage.open(storage.folder.path, 1)
 
 
@@ -113,7 +114,7 @@ def test_a_tree_of_another_history_is_refused(storage, trim_to):
     flush_at(storage, other[3])
     storage.log.write([], trim_to=trim_to)
     storage.close()
-    with pytest.raises(DamagedTree, match="differ at entry 4"):
+    with pytest.raises(DamagedLog, match="differ at entry 4"):
         Storage.open(storage.folder.path, 1)
 
 
@@ -216,3 +217,97 @@ def test_a_tree_that_is_not_needed_is_discarded(storage, leader):
 
 def test_the_point_of_a_snapshot_is_that_of_its_flush(storage, leader):
     assert receive(storage, leader)[1] == Point(50, 1, 350)
+
+
+def without_its_tree(storage):
+    storage.close()
+    return Storage.open(storage.folder.path, 1, may_lack_tree=True)
+
+
+def test_a_replica_with_a_damaged_tree_starts_with_its_log_and_an_empty_tree(storage):
+    entries = history(6)
+    storage.log.write([persist(*entries, hard=HardState(3, 2, 5))])
+    flush_at(storage, entries[3])
+    storage.folder.remove_tree("tree.1")
+    storage = without_its_tree(storage)
+    assert storage.lacks_tree
+    assert "tree.1, which is not there" in storage.log.distrust
+    assert (storage.tree.point, storage.applied_index()) == (ORIGIN, 0)
+    assert storage.hard_state() == HardState(3, 2, 5)
+    assert storage.log.read(1, 6, 10**6) == entries
+    storage.close()
+
+
+def test_a_tree_that_was_found_wrong_is_not_used_by_a_later_start(storage):
+    fill(storage.tree, 5)
+    storage.log.write([persist(*history(3))])
+    storage.distrust_tree("it is wrong")
+    storage = without_its_tree(storage)
+    assert storage.lacks_tree
+    assert everything(storage.tree) == ({}, {table: [] for table in Table})
+    storage.close()
+    with pytest.raises(DamagedTree, match="it is wrong"):
+        Storage.open(storage.folder.path, 1)
+
+
+def test_a_received_tree_takes_the_place_of_one_that_is_not_trusted(storage, leader):
+    entries = history(60)
+    storage.log.write([persist(*entries)])
+    flush = leader.tree.freeze(point_of(entries[49]), b"members")
+    flush.write()
+    leader.tree.finish(flush)
+    storage.distrust_tree("it is wrong")
+    storage = without_its_tree(storage)
+    name, point = receive(storage, leader)
+    storage.log.name_tree(name)
+    storage.install()
+    assert not storage.lacks_tree
+    assert storage.folder.trees() == [name]
+    assert everything(storage.tree) == everything(leader.tree)
+    assert (storage.log.base, storage.log.last_index) == (ORIGIN, 60)
+    storage = reopened(storage)
+    assert (storage.tree.point, storage.log.distrust) == (point, "")
+    storage.close()
+
+
+def test_a_snapshot_that_replaces_the_log_is_trusted_as_well(storage, leader):
+    storage.distrust_tree("it is wrong")
+    name, point = receive(storage, leader)
+    storage.log.write([persist(snapshot=snapshot_named(name, point))])
+    storage = reopened(storage)
+    assert storage.tree.point == point
+    storage.close()
+
+
+def test_a_trimmed_log_without_its_tree_knows_the_configuration(storage):
+    entries = history(6)
+    storage.log.write([persist(*entries, hard=HardState(1, 1, 6))])
+    flush = storage.tree.freeze(point_of(entries[4]), b"members")
+    flush.write()
+    storage.tree.finish(flush)
+    storage.log.write([], trim_to=3, configuration=storage.tree.configuration)
+    storage.folder.remove_tree("tree.1")
+    storage = without_its_tree(storage)
+    assert (storage.applied_index(), storage.configuration()) == (3, b"members")
+    assert storage.hard_state().commit_index == 6
+    storage.close()
+
+
+def test_a_log_that_knows_no_configuration_is_not_whole_without_its_tree(storage):
+    entries = history(6)
+    storage.log.write([persist(*entries)])
+    flush_at(storage, entries[4])
+    storage.log.write([], trim_to=3)
+    storage.folder.remove_tree("tree.1")
+    storage.close()
+    with pytest.raises(DamagedTree, match="not there"):
+        Storage.open(storage.folder.path, 1, may_lack_tree=True)
+
+
+def test_a_log_that_ends_before_its_tree_has_lost_something_and_does_not_start(storage):
+    entries = history(6)
+    storage.log.write([persist(*entries[:3])])
+    flush_at(storage, entries[5])
+    storage.close()
+    with pytest.raises(DamagedLog):
+        Storage.open(storage.folder.path, 1, may_lack_tree=True)

@@ -289,3 +289,28 @@ def test_pages_that_deletes_gave_back_are_known(tmp_path):
     assert tree.file.reusable_bytes > full + 5000 * 500
     assert tree.file.environment.pages_used < length * 1.2
     tree.close()
+
+
+@pytest.mark.parametrize(
+    ("mark", "read"),
+    [
+        (b"node0000", lambda tree: tree.children(b"/parent1")),
+        (b"node0000", lambda tree: tree.get(b"/parent1/node000001")),
+        (b"\x0100000", lambda tree: list(tree.rows(Table.SESSIONS))),
+        (b"\x0100000", lambda tree: tree.row(Table.SESSIONS, b"00000001")),
+    ],
+    ids=["children", "node", "rows", "row"],
+)
+def test_damage_that_lmdb_finds_is_a_damaged_tree(tree, tmp_path, mark, read):
+    fill(tree, 3000)
+    flush_all(tree, 1)
+    tree.close()
+    file = tmp_path / "tree.1" / "data.mdb"
+    pages = bytearray(file.read_bytes())
+    leaf = 0x02
+    for at in range(0, len(pages), 4096):
+        if pages[at + 10] == leaf and mark in pages[at : at + 4096]:
+            pages[at : at + 4096] = bytes(4096)
+    file.write_bytes(pages)
+    with pytest.raises(DamagedTree, match="the tree is damaged"):
+        read(TreeStore.open(tmp_path / "tree.1"))

@@ -38,5 +38,5 @@ def test_a_received_tree_that_is_given_up_leaves_nothing_behind(
 
 
 def test_a_tree_that_was_never_flushed_is_not_exported_and_not_held(trees: Trees) -> None:
-    assert trees.export() is None
+    assert trees.export(0) is None
     assert trees._storage.tree._view._holders == 1
