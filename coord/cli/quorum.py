@@ -9,8 +9,9 @@ from typing import Any
 import attrs
 import click
 
-from coord.cli import figures
+from coord.cli import figures, registers
 from coord.quorums import QuorumError, QuorumSystem, excerpt, greatest_id, parse
+from coord.quorums.decisions import decided
 from coord.quorums.planning import (
     Assumptions,
     Delays,
@@ -186,3 +187,33 @@ def read_delays(path: Path) -> Delays:
         return Delays(tuple(rows))
     except (OSError, ValueError) as error:
         raise click.UsageError(f"{path}: {error}") from None
+
+
+@quorum.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@_json
+def explain(file: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Say what write-once registers decide: a state table and a quorum table in, decisions out.
+
+    FILE is TOML. Under [registers] stands R0 = "- A _ ?", a word for each server: a value, - for
+    nil, _ for unwritten, ? for not read. Under [quorums], R0 = "0*1 + 2*3" holds from that register
+    set on. With owned = ["R0"], the register sets in which one client writes one value, there is
+    also what a client may conclude from having read this. Exit status 1 when two values are
+    decided.
+    """
+    try:
+        scene = registers.read_scene(file)
+    except registers.RegistersError as error:
+        raise click.UsageError(str(error)) from None
+    tables = {"contents": scene.contents}
+    if scene.owned:
+        tables["conclusions"] = scene.conclusions
+    if as_json:
+        record = {name: registers.as_record(scene.states, table) for name, table in tables.items()}
+        print(json.dumps(record, indent=2))
+    for name, table in tables.items():
+        if not as_json:
+            print({"contents": "by the registers:", "conclusions": "for who read them:"}[name])
+            registers.print_scene(scene.states, table)
+            print(registers.outcome(table))
+    sys.exit(1 if len(decided(scene.contents)) > 1 else 0)

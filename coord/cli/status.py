@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from coord.cli import slots
 from coord.cli.words import hosts_option, monitor, split_hosts
 
 TABLE_WIDTH = 110
@@ -16,8 +17,13 @@ TABLE_WIDTH = 110
 @click.command()
 @hosts_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def status(hosts: str, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+@click.option("--explain", is_flag=True, help="Show what may become of uncommitted entries.")
+def status(hosts: str, as_json: bool, explain: bool) -> None:  # noqa: FBT001 - click's way
     """Show every replica: role, epoch, zxid, lag, digest, quorums and what is missing.
+
+    With --explain, the newest uncommitted slots of the log as registers: a row for each epoch, a
+    column for each voter. An entry is named by the epoch in which it was proposed; - is where none
+    can be stored any more, _ where one can, ? what is not known. Then what each quorum decides.
 
     Exit status 1 when a replica does not answer or the ensemble cannot commit.
     """
@@ -28,10 +34,13 @@ def status(hosts: str, as_json: bool) -> None:  # noqa: FBT001 - click passes op
         except OSError as error:
             row = {"fault": str(error.strerror or error)}
         rows.append({"address": f"{host}:{port}", **row})
+    uncommitted = slots.uncommitted(rows) if explain else []
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([*rows, *map(slots.as_record, uncommitted)], indent=2))
     else:
         _print(rows)
+    if explain and not as_json:
+        slots.print_slots(uncommitted)
     healthy = all("fault" not in row and row.get("coord_serving") == "1" for row in rows)
     sys.exit(0 if healthy else 1)
 

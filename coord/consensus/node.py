@@ -111,6 +111,26 @@ class Node:
         return self._journal.last.index
 
     @property
+    def durable_index(self) -> int:
+        """Where the log ends on the disk."""
+        return self._journal.durable_index
+
+    @property
+    def adopted_epoch(self) -> int:
+        """The epoch whose leader's history is on the disk."""
+        return self._journal.durable.current_epoch
+
+    def newest_uncommitted(self, count: int) -> tuple[tuple[int, int], ...]:
+        """Return index and epoch of the last entries above the commit index, as far as in memory.
+
+        That of the very last one always is.
+        """
+        last = self._journal.last
+        recent = [(entry.index, entry.epoch) for entry in self._journal.in_memory(count)]
+        newest = recent or [(last.index, last.epoch)]
+        return tuple(item for item in newest if item[0] > self._journal.commit_index)
+
+    @property
     def base_index(self) -> int:
         """The entry just below the first one that can be read."""
         return self._journal.base.index

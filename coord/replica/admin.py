@@ -20,6 +20,8 @@ HTML: Final = "text/html; charset=utf-8"
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _FULL_VERSION: Final = f"{VERSION}, built on {BUILT_ON}"
 _COUNTERS: Final = frozenset({"packets_received", "packets_sent", "log_syncs", "uptime"})
+_FLEETING: Final = frozenset({"coord_digest", "coord_newest"})
+"""Texts that change with the log: as labels, each change would be a new time series."""
 
 
 @attrs.frozen
@@ -166,9 +168,11 @@ def _health(status: Status) -> dict[str, Any]:
 
 
 def _metrics(status: Status) -> str:
-    """Numbers as they are; what is text labels a metric that is always 1."""
+    """Numbers as they are; what is text, and stays, labels a metric that is always 1."""
     lines, labels = [], []
     for name, value in figures(status):
+        if name in _FLEETING:
+            continue
         if isinstance(value, str):
             labels.append(f"{name}={_quoted(value)}")
         elif not name.startswith("coord_peer_"):

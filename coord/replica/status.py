@@ -28,6 +28,20 @@ class ConnectionStatus:
 
 
 @attrs.frozen
+class Undecided:
+    """What may become of the end of the log depends on this, and on the same of the others."""
+
+    voters: tuple[int, ...]
+    """Who decides: replica ids, ascending."""
+    adopted_epoch: int
+    """Epoch whose leader's history is on the disk; a later one may be promised."""
+    durable_index: int
+    """Newest entry that is on the disk."""
+    newest: tuple[tuple[int, int], ...]
+    """Index and epoch of the newest entries that are not known to be committed, a few."""
+
+
+@attrs.frozen
 class Status:
     """A replica at one moment."""
 
@@ -49,6 +63,8 @@ class Status:
     """Newest entry applied here."""
     last_index: int
     """Newest entry in the log."""
+    undecided: Undecided
+    """What is known of entries that are not committed."""
     digest: int
     """Digest over all paths, data, ACLs, stats and sessions."""
     ensemble: int

@@ -3,9 +3,13 @@
 from functools import partial
 
 from coord.consensus.configuration import Configuration
+from coord.consensus.node import Node
 from coord.operations.machine import StateMachine
 from coord.replica.replica import Replica
-from coord.replica.status import ConnectionStatus, Status
+from coord.replica.status import ConnectionStatus, Status, Undecided
+
+NEWEST_SHOWN = 8
+"""Entries beyond the commit index of which a replica tells the epochs."""
 
 
 def survey(
@@ -19,19 +23,19 @@ def survey(
     """Describe a replica as it is now."""
     node, clients, machine = replica.node, replica.clients, replica.machine
     leads = node.established and node.leader == replica.id
-    serving = clients.lease.holds(replica.now_ms)
     latency = clients.latency
     configuration = node.configuration
     return Status(
         replica_id=replica.id,
         mode=_mode(replica, leads=leads),
-        serving=serving,
+        serving=clients.lease.holds(replica.now_ms),
         epoch=node.epoch,
         leader=node.leader or 0,
         zxid=machine.zxid,
         commit_index=node.commit_index,
         applied_index=replica.applied.index,
         last_index=node.last_index,
+        undecided=_undecided(node),
         digest=machine.digest,
         ensemble=configuration.ensemble if configuration is not None else 0,
         quorums=configuration.quorums if configuration is not None else "",
@@ -79,6 +83,15 @@ def _connections(replica: Replica) -> tuple[ConnectionStatus, ...]:
 def _sessions(machine: StateMachine) -> tuple[tuple[int, int], ...]:
     known = ((session, machine.session(session)) for session in machine.sessions())
     return tuple((session, item.timeout_ms) for session, item in known if item is not None)
+
+
+def _undecided(node: Node) -> Undecided:
+    return Undecided(
+        voters=node.membership.voters,
+        adopted_epoch=node.adopted_epoch,
+        durable_index=node.durable_index,
+        newest=node.newest_uncommitted(NEWEST_SHOWN),
+    )
 
 
 def _findings(replica: Replica) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def _dump(status: Status) -> Slices:
 def figures(status: Status) -> list[tuple[str, str | int | float]]:
     """What monitoring asks for, under ZooKeeper's names; what only coord has is `coord_…`."""
     least, mean, greatest = status.latency_ms
-    room = status.room
+    room, undecided = status.room, status.undecided
     rows: list[tuple[str, str | int | float]] = [
         ("version", f"{VERSION}, built on {BUILT_ON}"),
         ("server_state", status.mode),
@@ -165,6 +165,10 @@ def figures(status: Status) -> list[tuple[str, str | int | float]]:
         ("coord_commit_index", status.commit_index),
         ("coord_applied_index", status.applied_index),
         ("coord_last_index", status.last_index),
+        ("coord_voters", " ".join(map(str, undecided.voters))),
+        ("coord_adopted_epoch", undecided.adopted_epoch),
+        ("coord_durable_index", undecided.durable_index),
+        ("coord_newest", " ".join(f"{index}:{epoch}" for index, epoch in undecided.newest)),
         ("coord_digest", f"{status.digest:016x}"),
         ("coord_ensemble", f"{status.ensemble & (1 << 64) - 1:016x}"),
         ("coord_quorums", status.quorums),

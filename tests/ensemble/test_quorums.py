@@ -10,6 +10,7 @@ import pytest
 
 from tests.ensemble import frames
 from tests.ensemble.probe import ClosedError, Probe
+from tests.ensemble.processes import wait_for
 from tests.ensemble.servers import REPOSITORY, CoordEnsemble
 
 BASE = "/quorums"
@@ -73,16 +74,38 @@ def test_two_replicas_write_and_three_neither_elect_nor_lose_anything(
         write(probe, range(30, 40))
 
 
+def test_an_entry_that_only_the_leader_has_is_explained(tmp_path: Path, drops: ExitStack) -> None:
+    """AT-14 on a live ensemble."""
+    with CoordEnsemble(tmp_path, 3, tick_ms=1000) as ensemble:
+        leader = ensemble.leader()
+        probe = Probe(ensemble.address(leader), timeout_ms=4000)
+        drops.callback(probe.drop)
+        probe.create(BASE)
+        assert "no entry is known that is not committed" in status(ensemble, "--explain")
+        for follower in ensemble.followers():
+            ensemble.kill(follower)
+        probe.send(frames.CREATE, frames.create_body(f"{BASE}/unknown", b"", 0))
+        wait_for(
+            lambda: ensemble.metrics(leader).get("zk_coord_newest"),
+            seconds=10,
+            what="the entry in the leader's log",
+        )
+        text = status(ensemble, "--explain")
+        assert f"replica {leader}" in text
+        assert "Maybe 1." in text
+        assert "can be decided: it may be written next" in text
+
+
 def read_for_ever(probe: Probe, path: str) -> None:
     """Read a node that is there until the connection breaks."""
     while True:
         probe.try_get(path).reader()
 
 
-def status(ensemble: CoordEnsemble) -> str:
+def status(ensemble: CoordEnsemble, *options: str) -> str:
     """What `coord status` says."""
     process = subprocess.run(
-        [sys.executable, "-m", "coord", "status", "--hosts", ensemble.hosts],
+        [sys.executable, "-m", "coord", "status", "--hosts", ensemble.hosts, *options],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
