@@ -340,9 +340,9 @@ class Clients:
     ) -> None:
         """An operation was applied; if it came from here, its client gets the reply (rule 2)."""
         origin = self.origin
-        if replica != origin.replica or start != origin.start:
+        if replica != origin.replica or start < origin.start:
             return
-        slot = origin.settle(number)
+        slot = origin.settle(start, number)
         if slot is None:
             return
         connection = slot.connection
