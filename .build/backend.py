@@ -9,6 +9,7 @@ pyproject.toml names the modules under [tool.coord].
 import os
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ BUILDING = {"bdist_wheel", "editable_wheel"}
 class Backend(_BuildMetaBackend):
     """The hooks of PEP 517 and PEP 660, without a setup.py."""
 
-    def run_setup(self, setup_script: str = "setup.py") -> None:
+    def run_setup(self, setup_script: str = "setup.py") -> None:  # noqa: ARG002 - as declared
         """Run the command that stands in sys.argv."""
         setup(ext_modules=extensions() if BUILDING & set(sys.argv) else [])
 
-    def _get_build_requires(self, config_settings: Any, requirements: list[str]) -> list[str]:
+    def _get_build_requires(self, _settings: Any, requirements: list[str]) -> list[str]:
         return requirements
 
 
@@ -38,11 +39,11 @@ def extensions() -> list[Extension]:
     patterns = tables["tool"]["coord"]["compiled"]
     modules = sorted(str(path) for pattern in patterns for path in Path().glob(pattern))
     try:
-        from mypyc.build import mypycify  # noqa: PLC0415
+        from mypyc.build import mypycify
 
         found = mypycify(modules, group_name="coord", opt_level="3", debug_level="0")
-    except (Exception, SystemExit) as failure:  # whatever stops mypyc is no reason to stop
-        print(f"coord is installed without compiled modules: {failure}", file=sys.stderr)
+    except (Exception, SystemExit) as failure:  # noqa: BLE001 - whatever it is, all works without
+        warnings.warn(f"coord is built without compiled modules: {failure}", stacklevel=1)
         return []
     for extension in found:
         extension.optional = True  # without a C compiler too
