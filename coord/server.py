@@ -26,7 +26,7 @@ from coord.replica.clients import Clients
 from coord.replica.leases import Lease
 from coord.replica.links import ForeignEnsembleError, Link, Links
 from coord.replica.messages import PeerMessageError
-from coord.replica.origin import Origin
+from coord.replica.origin import Origin, OvertakenError
 from coord.replica.outside import Setup
 from coord.replica.replica import Replica
 from coord.replica.sessions import StateDiffersError
@@ -340,7 +340,7 @@ async def _serve(config: Config) -> str:
         fault = _sentence(group)
         if not config.has_other_voters:
             raise StopError(fault) from None
-    except* (StorageError, ForeignEnsembleError) as group:
+    except* (StorageError, OvertakenError, ForeignEnsembleError) as group:
         raise StopError(_sentence(group)) from None
     return fault
 

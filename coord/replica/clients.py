@@ -2,8 +2,9 @@
 
 Rules (numbers are referred to in the code):
 
-1. Replies of a connection leave in the order of its requests. Only pings, auth and notifications
-   are not part of that order.
+1. Replies of a connection leave in the order of its requests, and each tells the state in which it
+   leaves, or the write it answers: so zxids never go back. Writes behind an unanswered sync wait,
+   for reads between must not see them. Only pings, auth and notifications follow no such order.
 2. Applying one operation puts out, in this order: its watch events, its reply, then the answers of
    the reads parked behind that reply. Only then is the next operation applied.
 3. A connection is attached when its ATTACH has been applied here, not before: until then its bytes
@@ -151,7 +152,7 @@ class Clients:
             return
         connection.received_count += 1
         connection.last_operation = opcode
-        if opcode in WRITES:
+        if opcode in WRITES and connection.sync is None:
             self._write(connection, xid, opcode, frame)
         elif opcode == PING:
             now_ms = self.clock()
@@ -161,11 +162,10 @@ class Clients:
                 self.pings.keep(Slot(connection, xid, PING, now_ms, 0))
         elif opcode == AUTH:
             self._authenticate(connection, xid, frame)
-        elif opcode == SYNC:
+        elif opcode == SYNC and connection.sync is None:
             self._sync(connection, xid, frame)
         elif connection.queue:
-            connection.queue.append(frame)
-            connection.queue_bytes += len(frame)
+            connection.add(frame, len(frame))
         else:
             self._answer(connection, frame)
 
@@ -203,12 +203,10 @@ class Clients:
             if not connection.queue:
                 self._reply_error(connection, xid, opcode, error.code)
                 return
-            slot.reply = encode_reply(xid, self.machine.zxid, error.code)
-            connection.queue.append(slot)
-            connection.queue_bytes += size
+            slot.answer = error.code, b""
+            connection.add(slot, size)
             return
-        connection.queue.append(slot)
-        connection.queue_bytes += size
+        connection.add(slot, size)
         if opcode == CLOSE_SESSION:
             connection.ending = True
         self.origin.add(encode_operation(connection.head, frame[4:]), slot)
@@ -218,10 +216,10 @@ class Clients:
         try:
             body = self.machine.answer(connection.caller, SYNC, frame)
         except ZooKeeperError as error:
-            slot.reply = encode_reply(xid, self.machine.zxid, error.code)
-        connection.queue.append(slot)
-        connection.queue_bytes += slot.size
-        if slot.reply is None:
+            slot.answer = error.code, b""
+        connection.add(slot, slot.size)
+        if slot.answer is None:
+            connection.sync = slot
             assert isinstance(body, bytes), "a path is never too wide"
             self.barriers.add(slot, body)
         else:
@@ -278,11 +276,7 @@ class Clients:
         self.attached[session.session_id] = connection
         self.touched.add(session.session_id)
         response = ConnectResponse(
-            protocol_version=0,
-            timeout_ms=session.timeout_ms,
-            session_id=session.session_id,
-            password=session.password,
-            read_only=False,
+            0, session.timeout_ms, session.session_id, session.password, read_only=False
         )
         connection.write(connection.protocol.accept(response))
         self.received(connection, b"")
@@ -346,9 +340,9 @@ class Clients:
     ) -> None:
         """An operation was applied; if it came from here, its client gets the reply (rule 2)."""
         origin = self.origin
-        if replica != origin.replica or start != origin.start:
+        if replica != origin.replica or start < origin.start:
             return
-        slot = origin.settle(number)
+        slot = origin.settle(start, number)
         if slot is None:
             return
         connection = slot.connection
@@ -370,11 +364,17 @@ class Clients:
         connection = slot.connection
         if connection.closed or connection.close_when_sent:
             return
-        slot.reply = encode_reply(slot.xid, self.machine.zxid, 0, body)
         if slot.opcode == PING:
-            connection.write_ahead(slot.reply)
-        elif connection.queue[0] is slot:
-            self._drain(connection)
+            connection.write_ahead(encode_reply(slot.xid, self.machine.zxid, 0, body))
+            return
+        slot.answer = 0, body
+        connection.sync = None
+        behind = connection.take_behind(slot)
+        self._drain(connection)
+        for frame in behind:
+            if connection.ending:
+                return
+            self._request(connection, frame)
 
     def _drain(self, connection: Connection) -> None:
         """Send what is answered at the head of the queue, and answer what was parked behind."""
@@ -386,6 +386,9 @@ class Clients:
                 connection.queue_bytes -= len(item)
                 self._answer(connection, item)
             else:
+                if item.answer is not None:
+                    error, body = item.answer
+                    item.reply = encode_reply(item.xid, self.machine.zxid, error, body)
                 if item.reply is None:
                     return
                 queue.popleft()

@@ -46,7 +46,7 @@ class Transport(Protocol):
 class Slot:
     """A request whose answer is not known yet."""
 
-    __slots__ = ("connection", "opcode", "reply", "since_ms", "size", "xid")
+    __slots__ = ("answer", "connection", "opcode", "reply", "since_ms", "size", "xid")
 
     def __init__(
         self, connection: "Connection", xid: int, opcode: int, since_ms: int, size: int
@@ -58,6 +58,9 @@ class Slot:
         self.size = size
         """Bytes that it counts for in its connection's budget."""
         self.reply: bytes | None = None
+        """The frame, once it is known."""
+        self.answer: tuple[int, bytes] | None = None
+        """Error and body of an answer that bears the zxid of the state in which it leaves."""
 
 
 class Wide:
@@ -103,6 +106,7 @@ class Connection:
         "received_count",
         "sent_count",
         "session_id",
+        "sync",
         "timeout_ms",
         "transport",
         "unread_bytes",
@@ -112,6 +116,8 @@ class Connection:
     """Peer as `host:port`, for people."""
     queue: deque[Slot | bytes]
     """Unanswered requests in order: slots, and parked frames."""
+    sync: Slot | None
+    """The sync in the queue that is not answered: no write or sync behind it goes on its way."""
     outbox_bytes_max: int
     """More than the constant while a wide reply is in it, which alone may be longer."""
     held: deque[Wide | bytes]
@@ -150,6 +156,7 @@ class Connection:
         self.protocol = ServerConnection()
         self.queue = deque()
         self.queue_bytes = 0
+        self.sync = None
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
         self.outbox_bytes_max = OUTBOX_BYTES_MAX
@@ -170,10 +177,26 @@ class Connection:
         self.head = b""
         self.lease_lost_ms = -1
         self.opened_ms = now_ms
-        self.received_count = 0
-        self.sent_count = 0
-        self.last_operation = 0
+        self.received_count = self.sent_count = self.last_operation = 0
         self.unread_bytes = 0
+
+    def add(self, item: Slot | bytes, size: int) -> None:
+        """Put a request at the end of the queue."""
+        self.queue.append(item)
+        self.queue_bytes += size
+
+    def take_behind(self, slot: Slot) -> list[bytes]:
+        """Take out of the queue what came behind a sync, to be handled as if it came now."""
+        queue = self.queue
+        behind: list[bytes] = []
+        while isinstance(frame := queue[-1], bytes):
+            behind.append(frame)
+            queue.pop()
+            self.queue_bytes -= len(frame)
+            self.received_count -= 1
+        assert queue[-1] is slot, "nothing is on its way behind an unanswered sync"
+        behind.reverse()
+        return behind
 
     def write(self, data: bytes) -> None:
         """Add bytes to what is to be sent, unless it is all over."""

@@ -17,6 +17,10 @@ BUNDLE_BYTES_MAX: Final = 4 << 20
 """Bytes in one bundle; a single operation is always taken, it fits a client's frame."""
 
 
+class OvertakenError(Exception):
+    """Another process wrote, or writes, in the name of this one: its writes would be ignored."""
+
+
 class Origin:
     """Numbers and keeps this replica's own writes.
 
@@ -46,9 +50,16 @@ class Origin:
         self.next_number += 1
         self._unsent += 1
 
-    def settle(self, number: int) -> Any:
-        """The write with this number was applied: forget it and return its slot."""
-        assert number == self.first_pending, "writes of one origin are applied in order"
+    def settle(self, start: int, number: int) -> Any:
+        """The write with this number was applied: forget it and return its slot.
+
+        Raises OvertakenError when it is of a later start, or was never taken in this one.
+        """
+        if start != self.start or number != self.first_pending or not self.pending:
+            raise OvertakenError(
+                f"the log holds a write of replica {self.replica} from start {start}, and this is"
+                f" start {self.start}: a lost data folder was replaced while the clock was wrong"
+            )
         operation, slot = self.pending.popleft()
         self.pending_bytes -= len(operation)
         self._unsent = min(self._unsent, len(self.pending))
@@ -57,7 +68,7 @@ class Origin:
     def forget(self, start: int, last: int) -> None:
         """A snapshot has replaced the state: what it holds of this start's writes is applied."""
         while start == self.start and self.pending and self.first_pending <= last:
-            self.settle(self.first_pending)
+            self.settle(start, self.first_pending)
 
     def send_again(self) -> None:
         """Everything that is not applied goes out once more (new leader, or a lost message)."""

@@ -115,7 +115,7 @@ class Sessions:
         return Echo(
             report.sent_ms,
             differs_at=self._census.wrong.get(peer, 0),
-            is_short=not checks.has_room(self._node.membership, self._with_room()),
+            is_short=self._is_ensemble_short(now_ms),
         )
 
     def _compare(self, peer: int, report: Report) -> None:
@@ -140,16 +140,23 @@ class Sessions:
                 f"those of most others after entry {index}"
             )
 
-    def _with_room(self) -> set[int]:
-        """The voters heard lately whose disks have room; in a new term, all have been heard."""
-        since_ms = self._clients.now_ms - self._lease_ms
-        unheard = self._term_began_ms, None
-        reports = {v: self._reports.get(v, unheard) for v in self._node.membership.voters}
-        return {
-            voter
-            for voter, (at_ms, report) in reports.items()
-            if at_ms >= since_ms and not (report is not None and report.is_short)
-        }
+    def _is_ensemble_short(self, now_ms: int) -> bool:
+        """Whether the disks that are not short, of voters heard lately, are too few to commit on.
+
+        In a new term, all have been heard. That some are silent is no matter of disks.
+        """
+        since_ms = now_ms - self._lease_ms
+        short = 0
+        with_room: set[int] = set()
+        for voter in self._node.membership.voters:
+            at_ms, report = self._reports.get(voter, (self._term_began_ms, None))
+            if at_ms < since_ms:
+                continue
+            if report is not None and report.is_short:
+                short += 1
+            else:
+                with_room.add(voter)
+        return short > 0 and not checks.has_room(self._node.membership, with_room)
 
     def echoed(self, echo: Echo) -> None:
         """The leader has given a report back; raises StateDiffersError."""

@@ -22,6 +22,7 @@ Nothing else differs: the same two syncs, in the same order.
 """
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from struct import Struct
@@ -38,6 +39,8 @@ from coord.storage.seal import seal, unseal
 
 MAP_BYTES: Final = 1 << 38
 """Addresses set aside; the log is trimmed long before."""
+EPOCH_S: Final = 1_577_836_800
+"""2020: seconds since then fit into 32 bits until 2156."""
 TRIM_MAX: Final = 200
 """Entries dropped with one write at most: about 0.2 ms."""
 
@@ -91,7 +94,7 @@ class DurableLog:
         self.birth = self._number(b"birth")
         """Random, positive, made with the folder: it tells a wiped disk from the old one."""
         self.start = self._number(b"start")
-        """How often this folder was opened, this time included."""
+        """Rises with every opening: above that of any folder which this one replaces."""
 
     @classmethod
     def open(cls, path: Path) -> "DurableLog":
@@ -367,5 +370,9 @@ def _born(number: int | None) -> int:
 
 
 def _raised(number: int | None) -> int:
-    """Return the number of this start."""
-    return (number or 0) + 1
+    """Return the number of this start.
+
+    Writes of an older start are ignored everywhere, so a folder that replaces a lost one must not
+    begin again at 1: the first number is a time, in seconds, and no folder is opened every second.
+    """
+    return max(1, int(time.time()) - EPOCH_S) if number is None else number + 1

@@ -165,6 +165,15 @@ def test_all_refuse_while_no_replication_quorum_has_room(ensemble: Ensemble) -> 
     assert len([line for line in ensemble[1].warnings if "replication quorum" in line]) == 2
 
 
+def test_replicas_that_are_gone_are_no_full_disks(ensemble: Ensemble) -> None:
+    leader = ensemble[ensemble.leader]
+    client = ensemble.client(leader.clients.origin.replica)
+    ensemble.stopped.update({1, 2, 3} - {leader.clients.origin.replica})
+    ensemble.run(1500)
+    assert not leader.clients.room.is_refused
+    assert client.replies() == []
+
+
 def test_a_replica_that_is_gone_has_no_room(ensemble: Ensemble) -> None:
     leader = ensemble.leader
     gone, short = sorted({1, 2, 3} - {leader})

@@ -1,12 +1,13 @@
 """The durable log."""
 
 import threading
+import time
 
 import pytest
 
 from coord.consensus.log import ORIGIN, HardState, Point, point_of
 from coord.storage.errors import DamagedEntry, DamagedLog
-from coord.storage.log import TRIM_MAX
+from coord.storage.log import EPOCH_S, TRIM_MAX
 from tests.storage.samples import flip_bit, history, opened_log, persist, snapshot_named
 
 
@@ -29,8 +30,8 @@ def test_a_new_log_is_empty(log):
 def test_the_birth_number_stays_and_the_start_counter_rises(log, tmp_path):
     birth = log.birth
     assert birth > 0
-    assert log.start == 1
-    for start in (2, 3):
+    first = log.start
+    for start in (first + 1, first + 2):
         log = reopened(log, tmp_path)
         assert (log.birth, log.start) == (birth, start)
     log.close()
@@ -198,3 +199,8 @@ def test_a_file_that_is_no_lmdb_file_is_a_damaged_log(log, tmp_path):
     (tmp_path / "log" / "data.mdb").write_bytes(b"\xff" * 8192)
     with pytest.raises(DamagedLog, match="is damaged"):
         opened_log(tmp_path)
+
+
+def test_a_new_folder_begins_with_a_later_start_than_a_lost_one(log):
+    """Else the writes of whoever replaces a lost disk would be taken for old ones."""
+    assert abs(log.start - (time.time() - EPOCH_S)) < 3600
