@@ -75,11 +75,17 @@ class Expiry:
                 watched.heard_ms = now_ms
 
     def restarted(self, home: int) -> None:
-        """A link is new, so a clock may be, too: only silence counts until it reports."""
-        self._homes.pop(home, None)
+        """A link is new, so a clock may be, too: only silence counts until it reports.
+
+        Up to its last report it may have heard its sessions, and answered them, without a word of
+        that to us.
+        """
+        known = self._homes.pop(home, None)
         for watched in self._sessions.values():
             if watched.home == home:
                 watched.touched_ms = -1
+                if known is not None:
+                    watched.heard_ms = max(watched.heard_ms, known.received_ms)
 
     def was_away(self, now_ms: int) -> None:
         """This leader did not run for a while (rule 4)."""

@@ -108,3 +108,19 @@ def test_a_leader_whose_own_disk_never_counts_commits_with_those_that_do() -> No
 def test_with_replicas_down_the_ensemble_does_what_was_foretold(first: int) -> None:
     """AT-24; `python -m tests.consensus.failures --sets 1000` tries more."""
     assert [found for seed in range(first, first + 20) if (found := difference(seed))] == []
+
+
+def test_entries_go_to_everybody_and_are_committed_at_the_fastest_quorum() -> None:
+    """AT-11: a small replication quorum waits for few, and all have a copy in the end."""
+    cluster = started(5, "simple L=4 R=2")
+    cluster.commit()
+    cluster.run_until(cluster.is_level, 2000.0)
+    leader = cluster.await_leader()
+    *slow, _ = followers_of(cluster)
+    for number in slow:
+        cluster.replicas[number].pause(400.0)
+    began = cluster.now
+    payload = cluster.propose(leader)
+    cluster.run_until(lambda: payload in cluster.checkers.positions, 300.0)
+    assert cluster.now - began < 100.0
+    cluster.run_until(cluster.is_level, 3000.0)

@@ -94,3 +94,14 @@ def test_an_overdue_session_is_named_again_only_after_another_timeout() -> None:
     expiry = new_leader()
     named = [now_ms for now_ms in range(0, 20_000, 10) for _ in expiry.overdue(now_ms)]
     assert all(later - earlier >= TIMEOUT_MS for earlier, later in zip(named, named[1:]))  # noqa: B905, RUF007
+
+
+def test_a_home_that_comes_back_may_have_heard_its_sessions_until_its_last_report() -> None:
+    """It answered a ping at 39 s and died before it could report that."""
+    expiry = Expiry(0, 1000)
+    expiry.attached(7, 40_000, 1, 0)
+    expiry.reported(1, 500, [7], 100)
+    expiry.reported(1, 39_400, [], 39_000)
+    expiry.restarted(1)
+    assert list(expiry.overdue(79_000)) == []
+    assert list(expiry.overdue(82_000)) == [7]

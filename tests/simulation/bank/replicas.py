@@ -156,21 +156,27 @@ def watches_set_again_from_now_on(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_snapshot_installed_under_live_watches(patch: pytest.MonkeyPatch) -> None:
-    """Connections are not closed when the tree is replaced."""
-    kept = Life.install
+    """Connections are not closed when the tree is replaced: they are out of sight at that time."""
+    initialise, install = Life.__init__, Life.install
 
-    def install(life: Life) -> StateMachine:
-        # They were cut a moment ago: those that waited for nothing are let live after all.
-        busy = {slot.connection for _, slot in life.clients.origin.pending if slot is not None}
-        for pipe in life.pipes.values():
-            connection = pipe.connection
-            if connection is None or not connection.session_id or connection.closed:
-                continue
-            if connection not in busy and connection.sync is None:
-                connection.cut = connection.ending = connection.close_when_sent = False
-        return kept(life)
+    def initialise_blind(life: Life, process: object) -> None:
+        initialise(life, process)
+        take_effects = life.node.take_effects
 
-    patch.setattr(Life, "install", install)
+        def taken() -> Effects:
+            effects = take_effects()
+            if effects.install is not None:
+                life.hidden, life.clients.connections = life.clients.connections, set()
+            return effects
+
+        life.node.take_effects = taken  # type: ignore[method-assign]
+
+    def install_blind(life: Life) -> StateMachine:
+        life.clients.connections = life.hidden
+        return install(life)
+
+    patch.setattr(Life, "__init__", initialise_blind)
+    patch.setattr(Life, "install", install_blind)
 
 
 BUGS = (

@@ -12,7 +12,6 @@ TAKE_LONGER = {
     disks.histories_compared_by_the_last_entry,
     replicas.an_expiry_ends_whatever_attachment_there_is,
     replicas.a_resumed_leader_expires_before_it_reads,
-    replicas.a_snapshot_installed_under_live_watches,
 }
 """Those are hunted by the command only: they need a minute."""
 
