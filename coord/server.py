@@ -92,7 +92,7 @@ class Server:
         )
         self.clients.clock = clock_ms
         self._disk_space = DiskSpace(
-            config.data_dir, lambda: storage.tree.file.reusable_bytes, self.clients.room, self.warn
+            config.data_dir, self._trees.file_bytes, self.clients.room, self.warn
         )
         self.node = self._node()
         self.links = Links(
