@@ -204,7 +204,9 @@ class Transfers:
                 sending.following = sending.export.next_chunk()
             except TransferBrokenError:
                 # Whoever waits for more must be told: it asks for nothing else meanwhile.
-                broken = SnapshotChunk(sending.transfer, sending.next_number, True, None)
+                broken = SnapshotChunk(
+                    sending.transfer, sending.next_number, last=True, content=None
+                )
                 self._links.send(peer, encode(broken))
                 self._end_sending(peer)
                 return

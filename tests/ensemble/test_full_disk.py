@@ -59,16 +59,22 @@ def lines(ensemble: CoordEnsemble, text: str) -> list[int]:
     return [ensemble.processes[i].output.count(text) for i in ensemble.ids]
 
 
-def test_a_full_disk_refuses_what_takes_room_and_recovers(
-    ensemble: CoordEnsemble, client: KazooClient, disk: Path
-) -> None:
-    client.create("/kept", b"kept")
+def write_until_refused(client: KazooClient) -> int:
+    """Create nodes below /kept: how many."""
     written = 0
     with contextlib.suppress(QuotaExceededError):
         while written < DISK_MIB:
             client.create(f"/kept/{written}", VALUE)
             written += 1
     assert 10 < written < DISK_MIB
+    return written
+
+
+def test_a_full_disk_refuses_what_takes_room_and_recovers(
+    ensemble: CoordEnsemble, client: KazooClient, disk: Path
+) -> None:
+    client.create("/kept", b"kept")
+    written = write_until_refused(client)
     # The three share the disk; who looked first refuses first, and then nobody writes any more.
     free = shutil.disk_usage(disk).free
     (disk / "ballast").write_bytes(bytes(max(0, free - LEFT_MIB * 2**20)))
