@@ -7,7 +7,7 @@ import pytest
 from tests.ensemble.catchup import CatchUp, run
 from tests.ensemble.servers import CoordEnsemble
 
-ZNODES = 60_000
+ZNODES = 120_000
 GAP_S_MAX = 2.0
 
 
