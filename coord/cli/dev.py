@@ -118,9 +118,9 @@ class _Ensemble:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End all replicas; another signal meanwhile must not leave any of them behind."""
+        """End all replicas, at once when another signal comes; none is left behind."""
         for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, self._kill)
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
@@ -131,6 +131,10 @@ class _Ensemble:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _kill(self, _signal: int, _frame: object) -> None:
+        for process in self._processes:
+            process.kill()
 
     def processes(self) -> str:
         """Process ids for people who want to kill one."""
