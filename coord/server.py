@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,7 @@ class Server:
         )
         self.clients.clock = clock_ms
         self._disk_space = DiskSpace(
-            config.data_dir, lambda: storage.tree.file.reusable_bytes, self.clients.room, self.warn
+            config.data_dir, self._trees.file_bytes, self.clients.room, self.warn
         )
         self.node = self._node()
         self.links = Links(
@@ -156,8 +157,8 @@ class Server:
 
     # ------------------------------------------------------------------------------ its tasks
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; raises StartError, StopError."""
+    async def run(self, signals: AsyncIterator[int]) -> None:
+        """Serve until a signal comes; raises StartError, StopError."""
         clients = _listen(self.config.listen)
         peers = _listen(self.config.own.peer) if len(self.config.replicas) > 1 else None
         admin = self._admin()
@@ -172,7 +173,7 @@ class Server:
                     if other.id < self.config.id:
                         opened = partial(self._dialed, other.id)
                         nursery.start_soon(keep_dialing, other.peer.host, other.peer.port, opened)
-                nursery.start_soon(self._end_on_signal)
+                nursery.start_soon(self._end_on_signal, signals)
                 self._disk_space.look()
                 nursery.start_soon(self._disk_space.keep_looking)
                 if admin is not None:
@@ -188,10 +189,8 @@ class Server:
         finally:
             self._close()
 
-    async def _end_on_signal(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for _number in signals:
-                break
+    async def _end_on_signal(self, signals: AsyncIterator[int]) -> None:
+        await anext(signals)
         LOG.info("replica %d: ending", self.config.id)
         if self._leads() and self.links.ready:
             self.node.resign()
@@ -318,14 +317,15 @@ async def run(config: Config) -> None:
     # Each client takes a descriptor, and the usual soft limit is 1024.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for _ in range(RELOADS_MAX + 1):
-        fault = await _serve(config)
-        if not fault:
-            return
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        for _ in range(RELOADS_MAX + 1):
+            fault = await _serve(config, signals)
+            if not fault:
+                return
     raise StopError(fault)
 
 
-async def _serve(config: Config) -> str:
+async def _serve(config: Config, signals: AsyncIterator[int]) -> str:
     """Run one replica to its end; why it must begin anew without its state, or ""."""
     try:
         storage = Storage.open(config.data_dir, config.id, may_lack_tree=config.has_other_voters)
@@ -335,7 +335,7 @@ async def _serve(config: Config) -> str:
         raise StopError(str(error)) from None
     fault = ""
     try:
-        await _server(config, storage).run()
+        await _server(config, storage).run(signals)
     except* (DamagedTree, StateDiffersError) as group:
         fault = _sentence(group)
         if not config.has_other_voters:

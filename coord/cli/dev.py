@@ -15,6 +15,7 @@ from types import FrameType
 
 import click
 
+import coord
 from coord.cli.words import monitor
 from coord.quorums import QuorumError, excerpt, parse
 
@@ -86,7 +87,10 @@ class _Ensemble:
             path.write_text(self._config(place + 1), encoding="utf-8")
             self._processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "coord", "serve", str(path)], start_new_session=True
+                    # -P: the coord that is installed, not sources in the present folder.
+                    [sys.executable, "-P", "-m", "coord", "serve", str(path)],
+                    env=os.environ | {"PYTHONPATH": _python_path()},
+                    start_new_session=True,
                 )
             )
         deadline = time.monotonic() + SERVES_WITHIN_S
@@ -114,9 +118,9 @@ class _Ensemble:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End all replicas; another signal meanwhile must not leave any of them behind."""
+        """End all replicas, at once when another signal comes; none is left behind."""
         for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, self._kill)
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
@@ -127,6 +131,10 @@ class _Ensemble:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _kill(self, _signal: int, _frame: object) -> None:
+        for process in self._processes:
+            process.kill()
 
     def processes(self) -> str:
         """Process ids for people who want to kill one."""
@@ -186,6 +194,13 @@ def _attend(ensemble: _Ensemble, command: tuple[str, ...]) -> int:
 def _refuse(sentence: str) -> None:
     print(f"coord: {sentence}", file=sys.stderr)
     sys.exit(2)
+
+
+def _python_path() -> str:
+    """Return where replicas find the coord that this process runs, before all else."""
+    own = str(Path(coord.__file__).resolve().parents[1])
+    inherited = os.environ.get("PYTHONPATH")
+    return own if not inherited else os.pathsep.join((own, inherited))
 
 
 def _ports(first: int, count: int) -> list[int]:

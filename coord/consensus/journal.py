@@ -23,6 +23,7 @@ from coord.consensus.configuration import Configuration
 from coord.consensus.effects import InstalledSnapshot, Persist
 from coord.consensus.invariants import require
 from coord.consensus.log import (
+    NOTHING_STORED,
     Entry,
     EntryKind,
     HardState,
@@ -42,7 +43,7 @@ ENTRY_OVERHEAD = 200
 class Recovered:
     """What the disk held at the start."""
 
-    hard: HardState = attrs.field(factory=HardState)
+    hard: HardState = NOTHING_STORED
     """As stored last."""
     applied_index: int = 0
     """The tree is the state after this entry."""

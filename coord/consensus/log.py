@@ -11,7 +11,7 @@ Rules:
 from enum import IntEnum
 from hashlib import blake2b
 from struct import Struct
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
@@ -73,6 +73,10 @@ class HardState:
     """Entries up to here are committed; may be behind the truth."""
     configuration_index: int = 0
     """Index of the newest configuration entry in the log; 0 when there is none."""
+
+
+NOTHING_STORED: Final = HardState()
+"""The hard state of an empty disk."""
 
 
 class LogReader(Protocol):

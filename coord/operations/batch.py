@@ -28,8 +28,8 @@ _pack_length = _LENGTH.pack
 _operation = _OPERATION.unpack_from
 _opcode = _OPCODE.unpack_from
 
-Operation = tuple[int, int, bytes, int, int]
-"""session, attachment, identities, opcode, where the body begins in the entry."""
+Operation = tuple[int, int, bytes, int, int, int]
+"""session, attachment, identities, opcode, where the body begins in the entry, where it ends."""
 
 
 class Bundle(NamedTuple):
@@ -92,20 +92,13 @@ def bundles_of(entry: bytes) -> Iterator[Bundle]:
         at += length
 
 
-def operations_of(entry: bytes, bundle: Bundle) -> Iterator[Operation]:
-    """Go through the operations of a bundle."""
-    at, end = bundle.at, bundle.end
-    while at < end:
-        length, session, attachment, identities_length = _operation(entry, at)
-        opcode_at = at + 18 + identities_length
-        yield (
-            session,
-            attachment,
-            entry[at + 18 : opcode_at],
-            _opcode(entry, opcode_at)[0],
-            opcode_at + 4,
-        )
-        at += 4 + length
+def operation_at(entry: bytes, at: int) -> Operation:
+    """Read one operation of an entry; the next one begins where this one ends."""
+    length, session, attachment, identities_length = _operation(entry, at)
+    opcode_at = at + 18 + identities_length
+    opcode = _opcode(entry, opcode_at)[0]
+    identities = entry[at + 18 : opcode_at]
+    return session, attachment, identities, opcode, opcode_at + 4, at + 4 + length
 
 
 def count_in(bundle: bytes) -> int:

@@ -87,24 +87,36 @@ class Silence:
 SILENCE: Final[Audience] = Silence()
 
 
-@attrs.define(eq=False)
+Change = tuple[int, bytes, int, bytes]
+"""What `Audience.changed` is told."""
+
+
 class Context:
     """What a write sees and changes; one object serves all, field by field."""
 
-    tree: Tree
-    """The nodes; its zxid and time are those of this operation."""
-    sessions: Sessions
-    """The sessions."""
-    settings: Settings
-    """The replicated settings."""
-    audience: Audience = SILENCE
-    """Who is told when a session ended or moved."""
-    changed: Callable[[int, bytes, int, bytes], None] = SILENCE.changed
-    """The audience's method of that name; in a multi it waits until all is done."""
-    session_id: int = 0
-    """Who writes; 0 for internal operations."""
-    identities: bytes = b""
-    """The identities of its connection, as they travel."""
+    def __init__(self, tree: Tree, sessions: Sessions, settings: Settings) -> None:
+        self.tree = tree
+        """The nodes; its zxid and time are those of this operation."""
+        self.sessions = sessions
+        """The sessions."""
+        self.settings = settings
+        """The replicated settings."""
+        self.audience: Audience = SILENCE
+        """Who is told what happened."""
+        self.held: list[Change] | None = None
+        """In a multi: the changes that nobody is told before all is done."""
+        self.session_id = 0
+        """Who writes; 0 for internal operations."""
+        self.identities = b""
+        """The identities of its connection, as they travel."""
+
+    def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
+        """Tell the audience of a change, as soon as it stands."""
+        held = self.held
+        if held is None:
+            self.audience.changed(event, path, zxid, acl)
+        else:
+            held.append((event, path, zxid, acl))
 
     def require(self, needs: int, acl: bytes) -> None:
         """Raise NoAuth unless the ACL of a node permits it."""

@@ -86,7 +86,6 @@ class StateMachine:
         tree, context = self._tree, self._context
         tree.time_ms = max(tree.time_ms, batch.time_of(payload))
         context.audience = audience
-        context.changed = audience.changed
         for bundle in batch.bundles_of(payload):
             first = self._first_accepted(bundle)
             if first is not None:
@@ -103,9 +102,11 @@ class StateMachine:
 
     def _apply_bundle(self, payload: bytes, bundle: batch.Bundle, first: int) -> None:
         tree, context = self._tree, self._context
-        attachments, settled = self._sessions.attachments, context.audience.settled
+        attachments, audience = self._sessions.attachments, context.audience
         replica, start, n = bundle.replica, bundle.start, bundle.first
-        for session, attachment, identities, opcode, at in batch.operations_of(payload, bundle):
+        end = bundle.at
+        while end < bundle.end:
+            session, attachment, identities, opcode, at, end = batch.operation_at(payload, end)
             if n < first:
                 n += 1
                 continue
@@ -119,7 +120,7 @@ class StateMachine:
                 body, error = apply(context, needs, payload, at), 0
             except ZooKeeperError as failure:
                 body, error = b"", failure.code
-            settled(replica, start, n, tree.zxid, error, body)
+            audience.settled(replica, start, n, tree.zxid, error, body)
             n += 1
         self._origins[replica] = start, n - 1
         tree.put_row(Table.ORIGINS, bytes([replica]), _ORIGIN.pack(start, n - 1))

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Final
 
 from coord.operations import spans
-from coord.operations.context import Caller, Context, View
+from coord.operations.context import Caller, Change, Context, View
 from coord.operations.frames import BODY_AT
 from coord.operations.row import Answer, Apply, Read, Span, Write
 from coord.operations.slices import SLICE_NAMES
@@ -70,8 +70,8 @@ def applying(rows: tuple[Write, ...]) -> Apply:
     def multi(context: Context, _needs: int, body: bytes, at: int) -> bytes:
         """Do all or nothing; a failure is in the results, the reply itself is no error."""
         begun = context.tree.begin()
-        changed, held = context.changed, list[tuple[int, bytes, int, bytes]]()
-        context.changed = lambda *change: held.append(change)
+        held: list[Change] = []
+        context.held = held
         results = []
         try:
             for opcode, part_at in _parts(spans_of, body, at):
@@ -82,10 +82,10 @@ def applying(rows: tuple[Write, ...]) -> Apply:
             context.tree.take_back(begun)
             return _failure(len(results), error.code, sum(1 for _ in _parts(spans_of, body, at)))
         finally:
-            context.changed = changed
+            context.held = None
         context.tree.keep(begun)
         for change in held:
-            changed(*change)
+            context.changed(*change)
         return b"".join([*results, _END])
 
     return multi

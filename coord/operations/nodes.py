@@ -117,7 +117,7 @@ def _create(
         raise _refusal(flags, context)
     kind, is_sequential = mode
     ttl_ms = _ttl(context, body, flags_at + 4) if kind == _TTL_KIND else 0
-    if b"/" not in path or b"\0" in path:
+    if path.find(b"/") < 0 or path.find(b"\0") >= 0:
         raise BadArguments
     if is_open:
         head = new_head(kind, ttl_ms, OPEN_ACL) if ttl_ms else _OPEN_HEADS[kind]

@@ -1,20 +1,22 @@
 """When the writes that wait are enough to be sent on: many small entries cost more than one.
 
-After an entry, those whose writes it held write again, as a rule, within a millisecond. Whoever
-sends on at once what has come makes of n clients two groups that take turns, and twice the
-entries. So it is waited until about as many writes wait as were answered and were waiting then,
-for PATIENCE_MS at the most. Where that does not pay, because clients pause between their writes,
-it is given up for a while: for twice as many entries each time, up to 64. A single client never
-waits.
+After an entry, those whose writes it held write again, as a rule, within a millisecond or two.
+Whoever sends on at once what has come makes of n clients two groups that take turns, and twice the
+entries. So what is committed is applied and answered first, and then it is waited until about as
+many writes wait as were answered and were waiting then, for PATIENCE_MS at the most. Where that
+does not pay, because clients pause between their writes, it is given up for a while: for twice as
+many entries each time, up to 64. A single client never waits.
 """
 
 from typing import Final
 
-PATIENCE_MS: Final = 1
+PATIENCE_MS: Final = 3
 """The longest wait: several times what a client on the same network needs to write again."""
 SHARE: Final = 0.9
 """Of the writes that are expected, so many are enough."""
 LAPSE_MAX: Final = 64
+PLENTY: Final = 200
+"""So many writes are enough whatever is expected: one more entry costs next to nothing."""
 
 
 class Gathering:
@@ -32,21 +34,21 @@ class Gathering:
         """`count` writes were answered just now, while `waiting` others wait already."""
         if self._skip:
             self._skip -= 1
-            self._expected = 0
+            self._expected = 0.0
             return
         self._expected = SHARE * (count + waiting)
         self._due_ms = now_ms + PATIENCE_MS
 
     def suffices(self, waiting: int, now_ms: int) -> bool:
         """Whether to send on what waits."""
-        if waiting >= self._expected:
+        if waiting >= min(self._expected, PLENTY):
             if self._expected:
                 self._lapse = 1
-                self._expected = 0
+                self._expected = 0.0
             return True
         if now_ms <= self._due_ms:
             return False
-        self._expected = 0
+        self._expected = 0.0
         self._skip = self._lapse
         self._lapse = min(2 * self._lapse, LAPSE_MAX)
         return True

@@ -137,7 +137,7 @@ class SnapshotChunk:
     last: jute.Bool
     """Whether it is the final one."""
     content: jute.Buffer
-    """A chunk as storage made it, with its own checksum."""
+    """A chunk as storage made it, with its own checksum; None: the transfer is broken off."""
 
 
 @attrs.frozen

@@ -25,7 +25,7 @@ from coord.operations.batch import count_in, is_bundle
 from coord.operations.machine import StateMachine
 from coord.replica.batches import Batches
 from coord.replica.clients import Clients
-from coord.replica.gathering import Gathering
+from coord.replica.gathering import PLENTY, Gathering
 from coord.replica.links import Link, Links
 from coord.replica.messages import (
     BarrierReply,
@@ -318,7 +318,9 @@ class Replica:
             self.links.send(leader, encode(Forward(bundle)))
 
     def _gathered(self, waiting: int) -> bool:
-        """Whether so many writes are enough to be sent on now."""
+        """Whether so many writes are enough to be sent on; what can be answered goes first."""
+        if waiting < PLENTY and self.node.commit_index > self.applied.index:
+            return False
         self.is_gathering = not self._gathering.suffices(waiting, self.now_ms)
         return not self.is_gathering
 

@@ -15,6 +15,8 @@ Rules:
 3. Pages of the tree's file that hold nothing are room, too: the file never gets shorter, so after
    deletes they are all there is. But half of the reserve must be free on the volume itself, for
    long values may not fit into the gaps.
+4. What was applied and is not in the tree's file yet has its room taken already: it comes to the
+   disk with the next flush, whatever is refused until then.
 """
 
 from typing import Final
@@ -39,6 +41,8 @@ class Space:
     """What this process may still take of it."""
     reusable_bytes: int
     """Pages in the tree's file that hold nothing."""
+    unflushed_bytes: int
+    """Changes that the tree's file does not hold yet."""
 
     @property
     def reserve_bytes(self) -> int:
@@ -47,10 +51,8 @@ class Space:
 
     def leaves(self, bytes_needed: int) -> bool:
         """Whether so much is left, half of it on the volume itself."""
-        return (
-            self.free_bytes + self.reusable_bytes >= bytes_needed
-            and self.free_bytes >= bytes_needed // 2
-        )
+        free_bytes = self.free_bytes - self.unflushed_bytes
+        return free_bytes + self.reusable_bytes >= bytes_needed and free_bytes >= bytes_needed // 2
 
 
 class Room:
@@ -110,5 +112,6 @@ SHORT_ENSEMBLE: Final = (
 def _free(space: Space) -> str:
     return (
         f"{space.free_bytes // MIB} MiB are free on its volume"
-        f" and {space.reusable_bytes // MIB} MiB in the tree's file"
+        f" and {space.reusable_bytes // MIB} MiB in the tree's file,"
+        f" which will take {space.unflushed_bytes // MIB} MiB with its next flush"
     )

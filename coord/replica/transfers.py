@@ -195,14 +195,21 @@ class Transfers:
             configuration=export.configuration,
         )
         self._links.send(peer, encode(offer))
-        try:
-            self._send_chunks(peer, sending)
-        except TransferBrokenError:
-            self._end_sending(peer)
+        self._send_chunks(peer, sending)
 
     def _send_chunks(self, peer: int, sending: _Sending) -> None:
         while sending.following is not None and sending.under_way < CHUNKS_UNDER_WAY:
-            content, sending.following = sending.following, sending.export.next_chunk()
+            content = sending.following
+            try:
+                sending.following = sending.export.next_chunk()
+            except TransferBrokenError:
+                # Whoever waits for more must be told: it asks for nothing else meanwhile.
+                broken = SnapshotChunk(
+                    sending.transfer, sending.next_number, last=True, content=None
+                )
+                self._links.send(peer, encode(broken))
+                self._end_sending(peer)
+                return
             chunk = SnapshotChunk(
                 sending.transfer, sending.next_number, sending.following is None, content
             )
@@ -218,11 +225,7 @@ class Transfers:
             self._end_sending(peer)
             return
         sending.under_way -= 1
-        try:
-            self._send_chunks(peer, sending)
-        except TransferBrokenError:
-            self._end_sending(peer)
-            return
+        self._send_chunks(peer, sending)
         if sending.following is None and sending.under_way == 0:
             self._catching_up[peer] = sending.export.point.index, self._node.last_index
             self._end_sending(peer)

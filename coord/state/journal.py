@@ -1,29 +1,47 @@
 """A store that can take back what was put: what a multi needs, and nothing else does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from coord.state.store import Store, Table
+from coord.state.store import Listing, Store, Table
 
 
-class Journal:
-    """Passes everything on to a store and keeps what undoes it; implements `Store`."""
+class Journal(Store):
+    """Passes everything on to a store and keeps what undoes it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._undo: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        self.get = store.get
-        self.children = store.children
-        self.listing = store.listing
-        self.row_listing = store.row_listing
-        self.row = store.row
-        self.rows = store.rows
 
     def take_back(self) -> None:
         """Undo all of it, the last change first."""
         while self._undo:
             undo, arguments = self._undo.pop()
             undo(*arguments)
+
+    def get(self, path: bytes) -> bytes | None:
+        """Return the record of a node, or None when it does not exist."""
+        return self._store.get(path)
+
+    def children(self, path: bytes) -> list[bytes]:
+        """Return the names of a node's children."""
+        return self._store.children(path)
+
+    def listing(self, path: bytes) -> Listing:
+        """Return the names that `children` returns now."""
+        return self._store.listing(path)
+
+    def row_listing(self, table: Table, prefix: bytes) -> Listing:
+        """Return the values that `rows` returns now."""
+        return self._store.row_listing(table, prefix)
+
+    def row(self, table: Table, key: bytes) -> bytes | None:
+        """Return the value of a row, or None when there is none."""
+        return self._store.row(table, key)
+
+    def rows(self, table: Table, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Go through the rows whose keys begin with the prefix, in the order of their keys."""
+        return self._store.rows(table, prefix)
 
     def put(self, path: bytes, record: bytes) -> None:
         """Create a node or replace its record."""

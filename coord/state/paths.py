@@ -9,12 +9,14 @@ ROOT: Final = b"/"
 _is_plain = re.compile(rb"[ -.0-~]+").fullmatch
 # UTF-16 units that ZooKeeper forbids; characters beyond 16 bits are pairs of d800-dfff there.
 _is_printable = re.compile(
-    "[^/\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]+"
+    r"[^/\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]+"
 ).fullmatch
 
 
 def is_name(name: bytes) -> bool:
     """Tell whether this may be the last part of a path."""
+    if name.isalnum():
+        return True
     if _is_plain(name):
         return name not in (b".", b"..")
     try:

@@ -1,4 +1,4 @@
-"""Where the state of a replica is kept: the protocol that storage implements and tests fake.
+"""Where the state of a replica is kept: what storage implements and tests fake.
 
 Rules
 
@@ -13,6 +13,7 @@ Rules
    the keys of rows in a store that keeps both in one space.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, Protocol
@@ -45,48 +46,48 @@ class Listing(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(ABC):
     """The tree as path -> record, and some tables of small rows."""
 
+    @abstractmethod
     def get(self, path: bytes) -> bytes | None:
         """Return the record of a node, or None when it does not exist."""
-        ...
 
+    @abstractmethod
     def put(self, path: bytes, record: bytes) -> None:
         """Create a node or replace its record; its parent exists, unless it is the root `/`."""
-        ...
 
+    @abstractmethod
     def delete(self, path: bytes) -> None:
         """Remove a node that exists and has no children."""
-        ...
 
+    @abstractmethod
     def children(self, path: bytes) -> list[bytes]:
         """Return the names (not paths) of a node's children, all of them, in any order."""
-        ...
 
+    @abstractmethod
     def listing(self, path: bytes) -> Listing:
         """Return the names that `children` returns now, for who cannot wait for all at once."""
-        ...
 
+    @abstractmethod
     def row_listing(self, table: Table, prefix: bytes) -> Listing:
         """Likewise the values that `rows` returns now, in any order."""
-        ...
 
+    @abstractmethod
     def row(self, table: Table, key: bytes) -> bytes | None:
         """Return the value of a row, or None when there is none."""
-        ...
 
+    @abstractmethod
     def put_row(self, table: Table, key: bytes, value: bytes) -> None:
         """Create or replace a row."""
-        ...
 
+    @abstractmethod
     def delete_row(self, table: Table, key: bytes) -> None:
         """Remove a row that exists."""
-        ...
 
+    @abstractmethod
     def rows(self, table: Table, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Go through the rows whose keys begin with the prefix, in the order of their keys.
 
         Nothing is put or deleted while an iterator is in use.
         """
-        ...

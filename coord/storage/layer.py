@@ -34,6 +34,8 @@ class Layer:
         """The record, or None for what was deleted."""
         self.size = 0
         """Bytes of memory, about."""
+        # Paths that were put or deleted, and do not stand in `_names` yet: few layers are asked.
+        self._unnamed: list[bytes] = []
         # By parent: the names that were put (True) or deleted (False).
         self._names: dict[bytes, dict[bytes, bool]] = {}
         # By table: the keys of its changed rows, sorted.
@@ -46,10 +48,10 @@ class Layer:
             old = records[path]
             self.size -= len(old) if old is not None else 0
             if (old is None) is not (record is None):
-                self._note_name(path, is_there=record is not None)
+                self._unnamed.append(path)
         else:
             self.size += ITEM_BYTES + len(path)
-            self._note_name(path, is_there=record is not None)
+            self._unnamed.append(path)
         if record is not None:
             self.size += len(record)
         records[path] = record
@@ -69,6 +71,7 @@ class Layer:
 
     def names_changed(self, parent: bytes) -> dict[bytes, bool]:
         """Return the names below a parent (the root is b"") that were put or deleted."""
+        self._name()
         return self._names.get(parent, _NO_NAMES)
 
     def rows_changed(self, table: Table, prefix: bytes) -> list[bytes]:
@@ -80,14 +83,17 @@ class Layer:
             end += 1
         return rows[begin:end]
 
-    def _note_name(self, path: bytes, *, is_there: bool) -> None:
-        parent, _, name = path.rpartition(b"/")
-        if name:  # the root is nobody's child
-            names = self._names.get(parent)
-            if names is None:
-                names = self._names[parent] = {}
-                self.size += ITEM_BYTES + len(parent)
-            names[name] = is_there
+    def _name(self) -> None:
+        """Enter the paths of the last changes under their parents."""
+        for path in self._unnamed:
+            parent, _, name = path.rpartition(b"/")
+            if name:  # the root is nobody's child
+                names = self._names.get(parent)
+                if names is None:
+                    names = self._names[parent] = {}
+                    self.size += ITEM_BYTES + len(parent)
+                names[name] = self.records[path] is not None
+        self._unnamed.clear()
 
 
 _NO_NAMES: Final[dict[bytes, bool]] = {}

@@ -32,7 +32,7 @@ import attrs
 import lmdb
 
 from coord.consensus.effects import InstalledSnapshot, Persist
-from coord.consensus.log import ORIGIN, Entry, HardState, Point
+from coord.consensus.log import NOTHING_STORED, ORIGIN, Entry, HardState, Point
 from coord.storage.environment import Environment, Transaction
 from coord.storage.errors import DamagedEntry, DamagedLog
 from coord.storage.seal import seal, unseal
@@ -59,7 +59,7 @@ _entry = _ENTRY.pack
 class _State:
     """What the log holds beside the entries, and where they begin and end."""
 
-    hard: HardState = attrs.field(factory=HardState)
+    hard: HardState = NOTHING_STORED
     """As stored last."""
     base: Point = ORIGIN
     """Just below the first entry."""

@@ -24,10 +24,10 @@ from typing import Final
 import lmdb
 
 from coord.consensus.log import Point
-from coord.state.store import PATH_KEY, Table
+from coord.state.store import PATH_KEY, Store, Table
 from coord.storage.environment import Environment
 from coord.storage.errors import DamagedTree
-from coord.storage.flush import Flush, FlushPoint, TreeFile, read_journal
+from coord.storage.flush import STEPS, Flush, FlushPoint, Steps, TreeFile, read_journal
 from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
 from coord.storage.layer import MISSING, TABLE_PREFIXES, Cache, Layer
 from coord.storage.seal import unseal
@@ -42,10 +42,10 @@ _CHECKSUM_SPACE: Final = 4  # what stands before the key in the value of the PAT
 _NOTHING: Final[dict[bytes, bytes | None]] = {}
 
 
-class TreeStore:
-    """The state as `state.store.Store`, kept in LMDB; belongs to the loop's thread."""
+class TreeStore(Store):
+    """The state, kept in LMDB; belongs to the loop's thread."""
 
-    def __init__(self, environment: Environment, cache_bytes: int) -> None:
+    def __init__(self, environment: Environment, cache_bytes: int, steps: Steps) -> None:
         """Use `open` or `create`."""
         self._file = TreeFile(environment)
         self._view = View(self._file)
@@ -55,26 +55,41 @@ class TreeStore:
         self._frozen_records = _NOTHING
         self._path_key: bytes | None = None
         self._keys = PathKeys(b"")  # until the row of the path key is put: no node comes before
+        self._steps = steps
         self._flush: Flush | None = None
         self._flushed = FlushPoint()
         self._read_state()
 
     @classmethod
-    def create(cls, path: Path, *, cache_bytes: int = CACHE_BYTES) -> "TreeStore":
+    def create(
+        cls,
+        path: Path,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        steps: Steps = STEPS,
+        map_bytes: int = MAP_BYTES,
+    ) -> "TreeStore":
         """Make an empty tree, durably, in a folder that is not there yet."""
         path.mkdir()
-        tree = cls.open(path, cache_bytes=cache_bytes)
+        tree = cls.open(path, cache_bytes=cache_bytes, steps=steps, map_bytes=map_bytes)
         tree.file.environment.sync()
         return tree
 
     @classmethod
-    def open(cls, path: Path, *, cache_bytes: int = CACHE_BYTES) -> "TreeStore":
+    def open(
+        cls,
+        path: Path,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        steps: Steps = STEPS,
+        map_bytes: int = MAP_BYTES,
+    ) -> "TreeStore":
         """Open a tree as of its last flush; reads a bounded amount, however large it is."""
         environment = Environment.open(
-            path, map_bytes=MAP_BYTES, locked=True, durable=True, damage=DamagedTree
+            path, map_bytes=map_bytes, locked=True, durable=True, damage=DamagedTree
         )
         try:
-            return cls(environment, cache_bytes)
+            return cls(environment, cache_bytes, steps)
         except BaseException:
             environment.close()
             raise
@@ -125,37 +140,18 @@ class TreeStore:
     def children(self, path: bytes) -> list[bytes]:
         """Return the names of a node's children."""
         changed = self._names_changed(path)
-        names = list(self._stored_names(self._view, path, changed))
-        if changed:
-            names += [name for name, is_there in changed.items() if is_there]
-        return names
+        return list(self._names(self._view, path, changed))
 
     def listing(self, path: bytes) -> StoredListing:
         """Return the names of a node's children as they are now, to be taken over time."""
         view, changed = self._view.hold(), dict(self._names_changed(path))
-
-        def names() -> Generator[bytes, None, None]:
-            yield from self._stored_names(view, path, changed)
-            for name, is_there in changed.items():
-                if is_there:
-                    yield name
-
-        return StoredListing(view, names())
+        return StoredListing(view, self._names(view, path, changed))
 
     def row_listing(self, table: Table, prefix: bytes) -> StoredListing:
         """Return the values of the rows that begin so, as they are now, to be taken over time."""
         start = TABLE_PREFIXES[table] + prefix
         view, changed = self._view.hold(), self._rows_changed(table, start)
-
-        def values() -> Generator[bytes, None, None]:
-            for row, value in self._stored_rows(view, start):
-                if row not in changed:
-                    yield value
-            for newer in changed.values():
-                if newer is not None:
-                    yield newer
-
-        return StoredListing(view, values())
+        return StoredListing(view, self._values(view, start, changed))
 
     def row(self, table: Table, key: bytes) -> bytes | None:
         """Return the value of a row, or None when there is none."""
@@ -205,7 +201,7 @@ class TreeStore:
         assert point.index >= self.point.index, "a tree never goes back"
         self._frozen, self._fresh = self._fresh, Layer()
         self._frozen_records = self._frozen.records
-        self._flush = self._new_flush(FlushPoint(point, configuration), journaled=False)
+        self._flush = self._new_flush(FlushPoint(point, configuration))
         return self._flush
 
     def unfinished(self) -> Flush | None:
@@ -253,11 +249,12 @@ class TreeStore:
         if path_key is not None:
             self._key_paths(path_key)
         if self._frozen is not None:
-            self._flush = self._new_flush(self._flushed, journaled=True)
+            self._flush = self._new_flush(self._flushed)
+            self._flush.resume()
 
-    def _new_flush(self, point: FlushPoint, *, journaled: bool) -> Flush:
+    def _new_flush(self, point: FlushPoint) -> Flush:
         assert self._frozen is not None
-        return Flush(self._file, self._frozen, point, self._keys, journaled=journaled)
+        return Flush(self._file, self._frozen, point, self._keys, self._steps)
 
     def _key_paths(self, row: bytes) -> None:
         """Take the key of all paths from its row, before there is any path."""
@@ -267,7 +264,7 @@ class TreeStore:
         self._keys = PathKeys(secret)
 
     def _read_node(self, path: bytes) -> bytes | None:
-        """Return a node that no layer has, and remember it, also when there is none."""
+        """Return a node that no layer has, and remember it."""
         record = self._cache.promoted(path)
         if record is MISSING:
             key = self._keys.key_of(path)
@@ -282,7 +279,7 @@ class TreeStore:
                     raise DamagedTree(f"the znode {_shown(path)} is damaged")
                 if key[TAG_AT]:
                     record = record_behind_name(record)
-            self._cache.add(path, record)
+                self._cache.add(path, record)
         return record
 
     def _read_row(self, row: bytes) -> bytes | None:
@@ -336,6 +333,26 @@ class TreeStore:
                     name = name_in(value)
                     if name not in changed:
                         yield name
+
+    def _names(
+        self, view: View, path: bytes, changed: dict[bytes, bool]
+    ) -> Generator[bytes, None, None]:
+        """Go through the names of a node's children, as of a view and the changes above it."""
+        yield from self._stored_names(view, path, changed)
+        for name, is_there in changed.items():
+            if is_there:
+                yield name
+
+    def _values(
+        self, view: View, start: bytes, changed: dict[bytes, bytes | None]
+    ) -> Generator[bytes, None, None]:
+        """Go through the values of the rows that begin so, as of a view and changes above it."""
+        for row, value in self._stored_rows(view, start):
+            if row not in changed:
+                yield value
+        for newer in changed.values():
+            if newer is not None:
+                yield newer
 
     def _stored_rows(self, view: View, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Go through the rows in LMDB that begin so."""

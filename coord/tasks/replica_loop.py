@@ -62,6 +62,8 @@ class ReplicaLoop:
         self._writes_in_thread = 0
         self._last_round_ms = 0
         self._next_tick_ms = 0
+        self._was_idle = False
+        """Whether nothing was ready in the last round."""
         self._was_away = False
         self._back_ms = 0
 
@@ -84,14 +86,18 @@ class ReplicaLoop:
             self._scope = nursery.cancel_scope
             nursery.start_soon(self._keep_ticking)
             breath_ms = clock_ms()
+            linger_s = LINGER_S
             while not self.stopping:
-                linger_s = LINGER_S if self.replica.is_gathering else 0.0
-                if self.round(linger_s) or self.round(LINGER_S):
-                    if self._last_round_ms - breath_ms > BUSY_MS:
-                        await trio.lowlevel.checkpoint()
-                        breath_ms = clock_ms()
-                else:
+                if self.round(linger_s):
+                    linger_s = 0.0
+                elif self._was_idle and not self.replica.is_gathering:
                     await trio.lowlevel.wait_readable(self._hub.fileno())
+                    breath_ms = clock_ms()
+                    continue
+                else:
+                    linger_s = LINGER_S
+                if self._last_round_ms - breath_ms > BUSY_MS:
+                    await trio.lowlevel.checkpoint()
                     breath_ms = clock_ms()
             nursery.cancel_scope.cancel()
 
@@ -103,9 +109,9 @@ class ReplicaLoop:
                 await trio.lowlevel.checkpoint()
 
     def round(self, linger_s: float) -> bool:
-        """Handle what is ready, or gets ready soon, and all that follows.
+        """Handle what is ready, or gets ready within that time, and all that follows.
 
-        Returns whether there may be more at once.
+        Returns whether there is more to do that nobody has to ask for.
         """
         ready = self._hub.wait(linger_s)
         now_ms = clock_ms()
@@ -115,9 +121,9 @@ class ReplicaLoop:
         self._last_round_ms = now_ms
         replica = self.replica
         replica.wake(now_ms)
-        busy = bool(ready)
+        self._was_idle = not ready
         self._hub.serve(ready)
-        is_reading_up = busy and self._was_away and now_ms - self._back_ms < READING_UP_MS
+        is_reading_up = ready and self._was_away and now_ms - self._back_ms < READING_UP_MS
         if now_ms >= self._next_tick_ms and not is_reading_up:
             # After a pause, what has been waiting is read first: it may be what was missed.
             self._next_tick_ms = now_ms + self._tick_ms
@@ -127,10 +133,18 @@ class ReplicaLoop:
         if replica.clients.commands:
             self._answer_commands()
         self._hub.flush_all()
-        if self._unwritten and not self._writer.busy and not self._trees.overloaded:
-            busy = self._write() or busy
+        if self._may_write:
+            self._write()
+            if not self._writer.busy:
+                replica.advance()
+                self._hub.flush_all()
         filling = self._trees.keep(now_ms, self._handed_out, replica.applied, replica.configuration)
-        return busy or filling or replica.is_gathering or bool(replica.clients.pauses.wide)
+        return filling or self._may_write or bool(replica.clients.pauses.wide)
+
+    @property
+    def _may_write(self) -> bool:
+        """Whether the log has something to write, and the disk nothing else."""
+        return bool(self._unwritten) and not self._writer.busy and not self._trees.overloaded
 
     def _answer_commands(self) -> None:
         """Answer the four-letter words that have come."""
@@ -148,8 +162,8 @@ class ReplicaLoop:
         if self._scope is not None:
             self._scope.cancel()
 
-    def _write(self) -> bool:
-        """Write the log, here or in the thread; whether there may be more to do at once."""
+    def _write(self) -> None:
+        """Write the log, here or in the thread."""
         persists, self._unwritten = self._unwritten, []
         number = persists[-1].number
         self._log.stage(persists, self._trees.trim_to(), self._trees.configuration)
@@ -157,14 +171,13 @@ class ReplicaLoop:
         if is_slow and self._writes_in_thread < WRITES_BEFORE_ANOTHER_LOOK:
             self._writes_in_thread += 1
             self._writer.submit(self._log.commit, lambda _none: self._written(number))
-            return False
+            return
         begun = time.monotonic()
         self._log.commit()
         took_ms = (time.monotonic() - begun) * 1000
         self._write_ms = took_ms if is_slow else 0.9 * self._write_ms + 0.1 * took_ms
         self._writes_in_thread = 0
         self._written(number)
-        return True
 
     def _written(self, number: int) -> None:
         self.log_syncs += 1

@@ -78,6 +78,10 @@ class Trees:
         """Whether the log must wait for a flush."""
         return self._started and self._storage.tree.unflushed_bytes > OVERLAY_BYTES_MAX
 
+    def file_bytes(self) -> tuple[int, int]:
+        """What the tree's file holds unused, and what the changes will take that it lacks yet."""
+        return self._storage.tree.file.reusable_bytes, self._storage.tree.unflushed_bytes
+
     @property
     def configuration(self) -> bytes:
         """The configuration in force where the tree stands."""

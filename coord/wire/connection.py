@@ -45,7 +45,7 @@ _request_header = struct.Struct(">ii")
 _reply_header = struct.Struct(">iqi")
 
 
-class StateError(RuntimeError):
+class StateError(Exception):
     """The caller asked for what cannot be in the state the connection is in."""
 
 

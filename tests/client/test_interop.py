@@ -105,7 +105,7 @@ async def test_we_wait_for_kazoos_lock(zk, kazoo):
 
         nursery.start_soon(release)
         async with zk.lock("/x", layout="kazoo"):
-            assert not lock.is_acquired
+            assert "theirs" not in await trio.to_thread.run_sync(lock.contenders)
 
 
 async def test_kazoo_sees_our_candidates_and_we_see_its_leader(zk, kazoo):

@@ -12,6 +12,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 
+from coord.cli.dev import ENDS_WITHIN_S
 from tests.ensemble.commands import coord, dev_port, start_coord
 
 
@@ -71,7 +72,7 @@ def test_dev_says_what_to_try_and_ends_on_a_signal_without_leaving_anything() ->
         os.kill(replica, 0)
 
 
-def test_dev_that_is_told_twice_to_end_leaves_nothing_either() -> None:
+def test_dev_that_is_told_twice_to_end_does_so_at_once_and_leaves_nothing_either() -> None:
     port = dev_port(1)
     with start_coord("dev", "--replicas", "1", "--port", str(port)) as process:
         assert process.stdout is not None
@@ -84,7 +85,7 @@ def test_dev_that_is_told_twice_to_end_leaves_nothing_either() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(ENDS_WITHIN_S - 1) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(replica, 0)
 

@@ -1,6 +1,7 @@
 """Three replicas on a small disk of their own: it fills up, deletes pass, and it recovers."""
 
 import contextlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.ensemble.processes import wait_for
 from tests.ensemble.servers import CoordEnsemble
 
 DISK_MIB = 400
+LEFT_MIB = 30  # of the 50 that each replica keeps for deletes
 VALUE = b"x" * 900_000
 
 
@@ -57,16 +59,25 @@ def lines(ensemble: CoordEnsemble, text: str) -> list[int]:
     return [ensemble.processes[i].output.count(text) for i in ensemble.ids]
 
 
-def test_a_full_disk_refuses_what_takes_room_and_recovers(
-    ensemble: CoordEnsemble, client: KazooClient, disk: Path
-) -> None:
-    client.create("/kept", b"kept")
+def write_until_refused(client: KazooClient) -> int:
+    """Create nodes below /kept: how many."""
     written = 0
     with contextlib.suppress(QuotaExceededError):
         while written < DISK_MIB:
             client.create(f"/kept/{written}", VALUE)
             written += 1
     assert 10 < written < DISK_MIB
+    return written
+
+
+def test_a_full_disk_refuses_what_takes_room_and_recovers(
+    ensemble: CoordEnsemble, client: KazooClient, disk: Path
+) -> None:
+    client.create("/kept", b"kept")
+    written = write_until_refused(client)
+    # The three share the disk; who looked first refuses first, and then nobody writes any more.
+    free = shutil.disk_usage(disk).free
+    (disk / "ballast").write_bytes(bytes(max(0, free - LEFT_MIB * 2**20)))
 
     wait_for(lambda: refusals(ensemble) == {"1"}, seconds=5, what="all refuse writes")
     with pytest.raises(QuotaExceededError):

@@ -46,13 +46,13 @@ def test_what_is_encoded_is_decoded(time_ms, bundles):
         (replica, start, first, len(requests)) for replica, start, first, requests in bundles
     ]
     for bundle, (*_, requests) in zip(found, bundles, strict=True):
-        operations = list(batch.operations_of(entry, bundle))
-        assert len(operations) == len(requests)
-        for operation, request in zip(operations, requests, strict=True):
-            session, attachment, identities, opcode, at = operation
+        end = bundle.at
+        for request in requests:
+            session, attachment, identities, opcode, at, end = batch.operation_at(entry, end)
             assert (session, attachment, opcode) == (request[0], request[1], request[3])
             assert identities_of(identities) == request[2]
-            assert entry[at:].startswith(request[4])
+            assert entry[at:end] == request[4]
+        assert end == bundle.end
 
 
 def test_an_entry_without_bundles_is_its_time():

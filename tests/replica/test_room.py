@@ -25,10 +25,10 @@ DELETE = DeleteRequest("/a", -1)
 CHECK = CheckRequest("/a", -1)
 
 
-def space(free: float, reusable: float = 0.0, total: int = TIB) -> Space:
-    """Free and reusable in reserves."""
-    reserve = Space(total, 0, 0).reserve_bytes
-    return Space(total, int(free * reserve), int(reusable * reserve))
+def space(free: float, reusable: float = 0.0, unflushed: float = 0.0, total: int = TIB) -> Space:
+    """Free, reusable and unflushed in reserves."""
+    reserve = Space(total, 0, 0, 0).reserve_bytes
+    return Space(total, int(free * reserve), int(reusable * reserve), int(unflushed * reserve))
 
 
 def multi(*parts: tuple[OpCode, object]) -> MultiRequest:
@@ -57,9 +57,15 @@ def test_pages_that_deletes_gave_back_are_room_but_for_half_of_the_reserve() -> 
     assert not space(0.4, reusable=5.0).leaves(RESERVE_BYTES)
 
 
+def test_what_the_next_flush_will_take_is_no_room() -> None:
+    assert space(1.5, unflushed=0.4).leaves(RESERVE_BYTES)
+    assert not space(1.5, unflushed=0.6).leaves(RESERVE_BYTES)
+    assert not space(0.6, reusable=5.0, unflushed=0.2).leaves(RESERVE_BYTES)
+
+
 def test_the_reserve_of_a_small_volume_is_an_eighth_of_it() -> None:
-    assert Space(TIB, 0, 0).reserve_bytes == RESERVE_BYTES
-    assert Space(800, 0, 0).reserve_bytes == 100
+    assert Space(TIB, 0, 0, 0).reserve_bytes == RESERVE_BYTES
+    assert Space(800, 0, 0, 0).reserve_bytes == 100
 
 
 @pytest.fixture

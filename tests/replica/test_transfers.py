@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from coord.consensus.log import Point
-from coord.replica.messages import SnapshotAnswer
-from coord.replica.transfers import CATCHING_UP_ENTRIES_MAX, GIVE_UP, Transfers
+from coord.replica.messages import SnapshotAnswer, decode
+from coord.replica.transfers import CATCHING_UP_ENTRIES_MAX, GIVE_UP, TransferBrokenError, Transfers
 
 PEER = 2
 
@@ -26,6 +26,19 @@ class Export:
 
     def close(self) -> None:
         pass
+
+
+class BreakingExport(Export):
+    """A tree of which one chunk can be read."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.chunks = [b"second", b"first"]
+
+    def next_chunk(self) -> bytes | None:
+        if len(self.chunks) == 1:
+            raise TransferBrokenError("the file grew")
+        return super().next_chunk()
 
 
 class Leader:
@@ -104,3 +117,23 @@ def test_a_new_transfer_to_the_same_peer_replaces_the_old_need(
     leader.flushed = 40_000
     transfers.send(PEER, 1)
     assert transfers.lowest_index == 40_000
+
+
+def test_whoever_receives_is_told_that_a_transfer_is_broken_off_and_may_ask_again(
+    leader: Leader,
+) -> None:
+    frames: list[bytes] = []
+    links: Any = SimpleNamespace(send=lambda _peer, frame: frames.append(frame))
+    importing: Any = SimpleNamespace(abandon=lambda: None, feed=lambda _chunk, _done: None)
+    stock: Any = SimpleNamespace(export=BreakingExport, receive=lambda: importing)
+    sender = Transfers(cast(Any, leader), links, stock)
+    receiver = Transfers(cast(Any, leader), links, stock)
+
+    sender.send(PEER, 1)
+    assert sender.lowest_index is None
+    offer, *chunks = [decode(frame) for frame in frames]
+    receiver.received(1, offer)
+    assert receiver.is_receiving
+    for chunk in chunks:
+        receiver.received(1, chunk)
+    assert not receiver.is_receiving

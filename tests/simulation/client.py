@@ -42,7 +42,7 @@ class Client:
         self._pings: deque[Request] = deque()
         self._xid = 0
         self._heard_us = self._spoke_us = 0
-        self._pace = world.random.choice((1, 1, 1, 30))
+        self.pace = world.random.choice((1, 1, 1, 30))
         """Some think long: their sessions live by pings."""
         self._away_until = 0
         self._new_session()
@@ -177,7 +177,7 @@ class Client:
             if world.chance(0.01):
                 self._is_open = self.holds_lock = False
                 self._send(OpCode.CLOSE_SESSION, None)
-        think_us = int(world.random.expovariate(1 / world.plan.think_us)) * self._pace
+        think_us = int(world.random.expovariate(1 / world.plan.think_us)) * self.pace
         world.timeline.at(think_us, self._work)
 
     def _work_on_lock(self) -> None:

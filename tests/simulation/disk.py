@@ -26,7 +26,8 @@ class Transaction:
     """What one durable write will do."""
 
     persists: list[Persist]
-    trim_to: int
+    base: Point
+    """Up to here the log is trimmed."""
     configuration: bytes
     is_durable: bool = False
 
@@ -76,9 +77,14 @@ class Disk:
         return f"tree.{self._trees_made}"
 
     def stage(self, persists: list[Persist], trim_to: int, configuration: bytes) -> None:
-        """Fill the next transaction."""
+        """Fill the next transaction; raises DamagedEntry."""
         require(self.staged is None, "10: one transaction at a time")
-        self.staged = Transaction(persists, trim_to, configuration)
+        base = self.base
+        last = min(trim_to, self.last_index)
+        if last > base.index:
+            entry = self.entry(last)
+            base = Point(last, entry.epoch, entry.chain)
+        self.staged = Transaction(persists, base, configuration)
 
     def commit(self) -> None:
         """What was staged is durable."""
@@ -113,12 +119,10 @@ class Disk:
     def _apply(self, staged: Transaction) -> None:
         for persist in staged.persists:
             self._apply_one(persist)
-        last = min(staged.trim_to, self.last_index)
-        if last > self.base.index:
-            entry = self.entry(last)
-            for index in range(self.base.index + 1, last + 1):
+        if staged.base.index > self.base.index:
+            for index in range(self.base.index + 1, staged.base.index + 1):
                 del self.records[index]
-            self.base = Point(last, entry.epoch, entry.chain)
+            self.base = staged.base
             self.configuration = staged.configuration or self.configuration
         self.written_last = self.last_index
         self._check()

@@ -75,8 +75,10 @@ class History:
         payload, model = entry.payload, self.model
         model.time_ms = max(model.time_ms, batch.time_of(payload))
         for bundle in batch.bundles_of(payload):
-            n = bundle.first
-            for operation in batch.operations_of(payload, bundle):
+            n, end = bundle.first, bundle.at
+            while end < bundle.end:
+                operation = batch.operation_at(payload, end)
+                end = operation[-1]
                 if self._is_next(bundle.replica, bundle.start, n):
                     model.zxid += 1
                     self._apply(payload, operation)
@@ -93,7 +95,7 @@ class History:
         return True
 
     def _apply(self, payload: bytes, operation: batch.Operation) -> None:
-        session, attachment, _identities, opcode, at = operation
+        session, attachment, _identities, opcode, at, _end = operation
         if opcode in Internal.__members__.values():
             self._apply_internal(payload, opcode, at)
             return

@@ -64,6 +64,7 @@ class State:
         return bool(self.stat)
 
 
+NEVER_USED_MS = 300_000  # so long a container waits for its first child
 NOTHING = State(0, b"", b"", frozenset(), 0, 0)
 
 
@@ -136,8 +137,10 @@ class Model:
     def reap(self, path: str, mzxid: int, pzxid: int) -> None:
         """Delete a container that was seen without children, if it is as it was seen."""
         node = self.nodes.get(path)
-        if node is None or not node.is_container or node.children or not node.creates:
+        if node is None or not node.is_container or node.children:
             return
+        if not node.creates and self.time_ms <= node.mtime + NEVER_USED_MS:
+            return  # it waits for its first child
         if (node.mzxid, node.pzxid) == (mzxid, pzxid):
             self._remove(path)
             self._settle()

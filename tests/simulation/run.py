@@ -39,6 +39,8 @@ class Run:
         world = self.world
         world.trace("calm")
         world.calm()
+        for client in world.clients:
+            client.pace = 1  # whether all is answered is not to hang on how long they think
         self._demand("start every replica", self._all_started)
         self._demand("answer clients", lambda: world.answered >= self.plan.operations)
         for client in world.clients:

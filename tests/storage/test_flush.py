@@ -8,23 +8,18 @@ import pytest
 from coord.consensus.log import Point
 from coord.state.dict_store import DictStore
 from coord.state.store import Table
-from coord.storage import flush as flush_module
 from coord.storage.errors import DiskFull, StorageFailed
+from coord.storage.flush import Steps
 from coord.storage.tree import TreeStore
 from tests.storage.samples import everything, fill, flush_all
 
-
-@pytest.fixture
-def small_steps(monkeypatch):
-    monkeypatch.setattr(flush_module, "FOLD_RECORDS", 30)
-    monkeypatch.setattr(flush_module, "STEP_BYTES", 3000)
-    monkeypatch.setattr(flush_module, "_TURN", 4)
+SMALL = Steps(records=30, step_bytes=3000, turn=4)
 
 
 @pytest.fixture
 def trees(tmp_path):
     """A tree with a flush behind it and changes since, and what it must hold before and after."""
-    tree = TreeStore.create(tmp_path / "tree.1")
+    tree = TreeStore.create(tmp_path / "tree.1", steps=SMALL)
     model = DictStore()
     for store in (tree, model):
         fill(store, 100)
@@ -45,7 +40,7 @@ def trees(tmp_path):
     tree.close()
 
 
-def test_a_flush_is_cut_off_nowhere_and_seen_whole_or_not_at_all(trees, tmp_path, small_steps):
+def test_a_flush_is_cut_off_nowhere_and_seen_whole_or_not_at_all(trees, tmp_path):
     """What LMDB committed is what a power cut leaves: every commit is synced before it returns.
 
     The folder is copied after each commit, and in between, when nothing was synced since; each copy
@@ -72,7 +67,7 @@ def test_a_flush_is_cut_off_nowhere_and_seen_whole_or_not_at_all(trees, tmp_path
     assert everything(tree) == after
     seen = []
     for cut in cuts:
-        restarted = TreeStore.open(cut)
+        restarted = TreeStore.open(cut, steps=SMALL)
         seen.append(restarted.point.index)
         assert everything(restarted) == (before if seen[-1] == 1 else after)
         assert restarted.configuration == (b"one" if seen[-1] == 1 else b"two")
@@ -88,7 +83,7 @@ def test_a_flush_is_cut_off_nowhere_and_seen_whole_or_not_at_all(trees, tmp_path
     assert len(cuts) > 10
 
 
-def test_an_unfinished_journal_is_not_taken_for_part_of_the_next(trees, tmp_path, small_steps):
+def test_an_unfinished_journal_is_not_taken_for_part_of_the_next(trees, tmp_path):
     tree, before, _ = trees
     flush = tree.freeze(Point(2, 1, 2), b"two")
     flush.commit()
@@ -97,7 +92,7 @@ def test_an_unfinished_journal_is_not_taken_for_part_of_the_next(trees, tmp_path
     flush.commit()  # two pieces of some
     flush.abort()
     tree.close()
-    tree = TreeStore.open(tmp_path / "tree.1")
+    tree = TreeStore.open(tmp_path / "tree.1", steps=SMALL)
     assert everything(tree) == before
     tree.put(b"/other", b"x")
     flush = tree.freeze(Point(2, 1, 2), b"two")
@@ -107,7 +102,7 @@ def test_an_unfinished_journal_is_not_taken_for_part_of_the_next(trees, tmp_path
     flush.commit()
     flush.abort()
     tree.close()
-    tree = TreeStore.open(tmp_path / "tree.1")
+    tree = TreeStore.open(tmp_path / "tree.1", steps=SMALL)
     assert (tree.point.index, tree.get(b"/other")) == (2, b"x")
     tree.delete(b"/other")
     assert everything(tree) == before
@@ -148,7 +143,7 @@ def test_changes_during_a_flush_belong_to_the_next_one(trees, tmp_path):
     tree.finish(flush)
     assert tree.get(b"/late") == b"x"
     tree.close()
-    tree = TreeStore.open(tmp_path / "tree.1")
+    tree = TreeStore.open(tmp_path / "tree.1", steps=SMALL)
     assert everything(tree) == after
     tree.close()
 
@@ -158,7 +153,7 @@ def test_a_flush_without_changes_moves_the_point(trees, tmp_path):
     flush_all(tree, 2)
     flush_all(tree, 9, b"nine")
     tree.close()
-    tree = TreeStore.open(tmp_path / "tree.1")
+    tree = TreeStore.open(tmp_path / "tree.1", steps=SMALL)
     assert (tree.point.index, tree.configuration) == (9, b"nine")
     assert everything(tree) == after
     tree.close()
@@ -179,7 +174,7 @@ def test_a_large_record_is_flushed_in_bounded_pieces(trees, tmp_path):
     tree.finish(flush)
     assert commits > 4
     tree.close()
-    tree = TreeStore.open(tmp_path / "tree.1")
+    tree = TreeStore.open(tmp_path / "tree.1", steps=SMALL)
     assert everything(tree) == after
     tree.close()
 
@@ -195,9 +190,8 @@ def test_two_flushes_at_a_time_and_a_step_back_are_programming_errors(trees):
         tree.finish(flush)
 
 
-def test_a_full_map_is_recognised(tmp_path, monkeypatch):
-    monkeypatch.setattr("coord.storage.tree.MAP_BYTES", 1 << 20)
-    tree = TreeStore.create(tmp_path / "tree.1")
+def test_a_full_map_is_recognised(tmp_path):
+    tree = TreeStore.create(tmp_path / "tree.1", map_bytes=1 << 20)
     fill(tree, 100, value=b"x" * 20_000)
     flush = tree.freeze(Point(1, 1, 1), b"")
     with pytest.raises(DiskFull, match="no room for a write"):

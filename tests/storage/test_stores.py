@@ -2,7 +2,6 @@
 
 import copy
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -16,7 +15,7 @@ from hypothesis.stateful import (
 from coord.consensus.log import Point
 from coord.state.dict_store import DictStore
 from coord.state.store import Table
-from coord.storage import flush as flush_module
+from coord.storage.flush import Steps
 from coord.storage.keys import PathKeys
 from coord.storage.tree import TreeStore
 from tests.storage.samples import everything, plant
@@ -24,15 +23,8 @@ from tests.storage.samples import everything, plant
 HASHED = PathKeys(b"sixteen bytes ok").key_of(b"/" + b"x" * 600)[17:]
 
 
-@pytest.fixture
-def small_steps(monkeypatch):
-    """Let a few records fill a transaction and a few bytes a piece of the journal."""
-    monkeypatch.setattr(flush_module, "FOLD_RECORDS", 3)
-    monkeypatch.setattr(flush_module, "STEP_BYTES", 2000)
-    monkeypatch.setattr(flush_module, "_PIECE_BYTES", 50)
-    monkeypatch.setattr(flush_module, "_RUN", 2)
-    monkeypatch.setattr(flush_module, "_TURN", 1)
-
+# A few records fill a transaction and a few bytes a piece of the journal.
+SMALL = Steps(records=3, step_bytes=2000, piece_bytes=50, run=2, turn=1)
 
 NAMES = st.sampled_from([b"a", b"b", b"c", b"n" * 495, b"m" * 700, HASHED, b"\1"])
 KEYS = st.sampled_from([b"", b"a", b"aa", b"ab", b"b", b"\xff"])
@@ -47,7 +39,7 @@ class Stores(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.path = self.folder()
-        self.tree = TreeStore.create(self.path, cache_bytes=3000)
+        self.tree = TreeStore.create(self.path, cache_bytes=3000, steps=SMALL)
         self.model = DictStore()
         for store in (self.tree, self.model):
             plant(store)
@@ -151,7 +143,7 @@ class Stores(RuleBasedStateMachine):
         if self.flush is not None:
             self.flush.abort()
         self.tree.close()
-        self.tree = TreeStore.open(self.path, cache_bytes=3000)
+        self.tree = TreeStore.open(self.path, cache_bytes=3000, steps=SMALL)
         self.flush = self.tree.unfinished()
         if self.flush is not None:
             self.flush.commit()
@@ -189,7 +181,6 @@ def sorted_names(store):
     return {path: sorted(store.children(path)) for path in everything(store)[0]}
 
 
-@pytest.mark.usefixtures("small_steps")
 def test_both_stores_do_the_same_whatever_happens(tmp_path_factory):
     Stores.root = tmp_path_factory.mktemp("trees")
     Stores.number = 0

@@ -4,6 +4,7 @@ The replica's own modules may be compiled, so nothing in them is replaced: what 
 out, or what consensus hands over is changed instead, to what the bug would have made of it.
 """
 
+from collections.abc import Iterator
 from struct import Struct, unpack_from
 
 import attrs
@@ -66,13 +67,19 @@ def a_batch_is_applied_twice(patch: pytest.MonkeyPatch) -> None:
     _rewrite_entries(patch, rewrite)
 
 
+def _operations(payload: bytes, bundle: batch.Bundle) -> Iterator[batch.Operation]:
+    end = bundle.at
+    while end < bundle.end:
+        operation = batch.operation_at(payload, end)
+        end = operation[-1]
+        yield operation
+
+
 def a_write_under_an_old_attachment_is_applied(patch: pytest.MonkeyPatch) -> None:
     def rewrite(machine: StateMachine, payload: bytes) -> bytes:
         changed = bytearray(payload)
         for bundle in batch.bundles_of(payload):
-            for session, _attachment, identities, opcode, at in batch.operations_of(
-                payload, bundle
-            ):
+            for session, _attachment, identities, opcode, at, _ in _operations(payload, bundle):
                 known = machine.session(session)
                 if known is not None and opcode not in Internal.__members__.values():
                     head_at = at - 4 - len(identities) - 2 - _ATTACHMENT.size
@@ -86,9 +93,7 @@ def an_expiry_ends_whatever_attachment_there_is(patch: pytest.MonkeyPatch) -> No
     def rewrite(machine: StateMachine, payload: bytes) -> bytes:
         changed = bytearray(payload)
         for bundle in batch.bundles_of(payload):
-            for _session, _attachment, _identities, opcode, at in batch.operations_of(
-                payload, bundle
-            ):
+            for *_, opcode, at, _ in _operations(payload, bundle):
                 if opcode == Internal.EXPIRE:
                     known = machine.session(unpack_from(">q", payload, at)[0])
                     if known is not None:

@@ -8,7 +8,7 @@ from tests.simulation.bank.hunt import BANK, Bug, hunt
 SECONDS_MAX = 20.0
 TAKE_LONGER = {
     quorums.reads_confirmed_by_a_majority,
-    disks.damaged_entries_taken_for_missing,
+    disks.current_epoch_before_the_history,
     disks.histories_compared_by_the_last_entry,
     replicas.an_expiry_ends_whatever_attachment_there_is,
     replicas.a_resumed_leader_expires_before_it_reads,
