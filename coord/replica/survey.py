@@ -101,7 +101,7 @@ def _findings(replica: Replica) -> tuple[str, ...]:
 
 
 def majority_lag(node: Node) -> int:
-    """Return how many entries a leader has committed that are not known to be on a majority's disks.
+    """Return how many entries a leader has committed that no majority is known to have stored.
 
     Where few replicate, they are what the loss of those few would cost; 0 where it does not lead.
     """
