@@ -1,6 +1,6 @@
 """Reads while leaders are deposed: short schedules, each drawn from one seed.
 
-`python -m tests.consensus.depositions --schedules 10000` runs many; the last line is a summary, and
+`python -m tests.consensus.depositions --seeds 0:10000` runs many; the last line is a summary, and
 the exit status is 1 when a read was stale. Each schedule cuts off, deafens, pauses or kills those
 who lead, while all who think that they lead are asked for read barriers and for writes: see rules 7
 and 8 of the checkers.
@@ -126,11 +126,12 @@ class Schedule:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.consensus.depositions")
-    parser.add_argument("--schedules", type=int, default=10_000)
+    parser.add_argument("--seeds", default="0:10000", help="A:B runs seeds A to B - 1")
     options = parser.parse_args()
+    first, last = (int(part) for part in options.seeds.split(":"))
     counts: Counter[str] = Counter()
     failed = 0
-    for seed in range(options.schedules):
+    for seed in range(first, last):
         schedule = Schedule(seed)
         try:
             counts.update(schedule.to_the_end())
@@ -138,7 +139,7 @@ def main() -> int:
             failed += 1
             print(f"seed {seed}, {schedule.quorums}: {type(error).__name__}: {error}", flush=True)
     told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    print(f"{options.schedules} schedules, {failed} failed; {told}")
+    print(f"{last - first} schedules, {failed} failed; {told}")
     return 1 if failed else 0
 
 

@@ -15,7 +15,7 @@ FEW_ELECT = ((5, "simple L=2 R=4"),)
 
 
 def test_no_read_is_stale_while_leaders_are_deposed() -> None:
-    """AT-30: a bounded part; `--schedules 10000` is the whole."""
+    """AT-30: a bounded part; the command runs 10,000."""
     counts: Counter[str] = Counter()
     for seed in range(25):
         print(f"seed {seed}")
