@@ -93,6 +93,10 @@ class FlushPoint:
         return cls(Point(*_POINT.unpack_from(data)), data[_POINT.size :])
 
 
+DATABASES: Final = (b"nodes", b"rows", b"journal", b"state")
+"""The databases of a tree: all their values are sealed."""
+
+
 class TreeFile:
     """The environment of one tree and its databases."""
 

@@ -27,14 +27,17 @@ from coord.consensus.log import Point
 from coord.state.store import PATH_KEY, Store, Table
 from coord.storage.environment import Environment
 from coord.storage.errors import DamagedTree
-from coord.storage.flush import STEPS, Flush, FlushPoint, Steps, TreeFile, read_journal
+from coord.storage.flush import DATABASES, STEPS, Flush, FlushPoint, Steps, TreeFile, read_journal
 from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
 from coord.storage.layer import MISSING, TABLE_PREFIXES, Cache, Layer
+from coord.storage.pages import check_pages
 from coord.storage.seal import unseal
 from coord.storage.view import StoredListing, View
 
 MAP_BYTES: Final = 1 << 40
 """Addresses set aside: more than any tree of this kind needs."""
+CHECKED_BYTES_MAX: Final = 4 << 20
+"""Files up to this size are looked at in full at the start: 0.1 s."""
 CACHE_BYTES: Final = 16 << 20
 """Hot records kept in memory, unless told otherwise."""
 
@@ -83,8 +86,15 @@ class TreeStore(Store):
         cache_bytes: int = CACHE_BYTES,
         steps: Steps = STEPS,
         map_bytes: int = MAP_BYTES,
+        checked_bytes_max: int = CHECKED_BYTES_MAX,
     ) -> "TreeStore":
-        """Open a tree as of its last flush; reads a bounded amount, however large it is."""
+        """Open a tree as of its last flush; reads a bounded amount, however large it is.
+
+        A small one is looked at in full; of a large one, what is read is checked when it is read.
+        """
+        file = path / "data.mdb"
+        if file.exists() and file.stat().st_size <= checked_bytes_max:
+            check_pages(file, DamagedTree, dict.fromkeys(DATABASES, True))
         environment = Environment.open(
             path, map_bytes=map_bytes, locked=True, durable=True, damage=DamagedTree
         )

@@ -96,11 +96,15 @@ def flush_all(tree: TreeStore, index: int, configuration: bytes = b"") -> None:
 
 
 def flip_bit(path: Path, database: bytes, key: bytes, at: int) -> None:
-    """Change one bit of a stored value, as a rotten disk would."""
-    environment = lmdb.open(str(path), max_dbs=8, lock=False, map_size=1 << 30)
-    opened = environment.open_db(database)
-    with environment.begin(write=True) as transaction:
-        value = bytearray(transaction.get(key, db=opened))
-        value[at] ^= 0x10
-        transaction.put(key, bytes(value), db=opened)
+    """Change one bit of a stored value in the file, as a rotten disk would."""
+    environment = lmdb.open(str(path), max_dbs=8, lock=False, map_size=1 << 30, readonly=True)
+    opened = environment.open_db(database, create=False)
+    with environment.begin() as transaction:
+        value = transaction.get(key, db=opened)
     environment.close()
+    file = path / "data.mdb"
+    data = file.read_bytes()
+    rotten = bytearray(value)
+    rotten[at] ^= 0x10
+    assert value in data
+    file.write_bytes(data.replace(value, rotten))
