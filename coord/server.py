@@ -18,8 +18,8 @@ import trio
 from coord import jute
 from coord.config import Address, Config
 from coord.consensus.configuration import Configuration
-from coord.consensus.journal import Recovered
 from coord.consensus.node import Node
+from coord.consensus.recovered import Recovered
 from coord.consensus.settings import NodeSettings
 from coord.operations.machine import StateMachine
 from coord.operations.slices import Slices
@@ -37,7 +37,7 @@ from coord.replica.transfers import Transfers
 from coord.replica.words import answer
 from coord.state.settings import FORMAT_LEVEL, Settings
 from coord.state.watches import WatchTable
-from coord.storage.errors import DamagedTree, DataFolderError, StorageError
+from coord.storage.errors import DamagedEntry, DamagedTree, DataFolderError, StorageError
 from coord.storage.start import Storage
 from coord.tasks.client_connections import ClientSocket, Listener
 from coord.tasks.disk_space import DiskSpace
@@ -165,8 +165,8 @@ class Server:
         Listener(self._hub, clients, self._admit_client)
         if peers is not None:
             Listener(self._hub, peers, self._admit_peer)
-        if self._storage.lacks_tree:
-            self.warn(f"{self._storage.log.distrust}; the state is fetched from the leader anew")
+        for line in self._storage.warnings:
+            self.warn(line)
         try:
             async with trio.open_nursery() as nursery:
                 for other in self.config.replicas:
@@ -318,17 +318,18 @@ async def run(config: Config) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        fault = ""
         for _ in range(RELOADS_MAX + 1):
-            fault = await _serve(config, signals)
-            if not fault:
+            if not (fault := await _serve(config, signals, suspects=bool(fault))):
                 return
     raise StopError(fault)
 
 
-async def _serve(config: Config, signals: AsyncIterator[int]) -> str:
-    """Run one replica to its end; why it must begin anew without its state, or ""."""
+async def _serve(config: Config, signals: AsyncIterator[int], *, suspects: bool) -> str:
+    """Run one replica to its end; why it must begin anew without what is damaged, or ""."""
+    path, others = config.data_dir, config.has_other_voters
     try:
-        storage = Storage.open(config.data_dir, config.id, may_lack_tree=config.has_other_voters)
+        storage = Storage.open(path, config.id, may_lack_tree=others, suspects_log=suspects)
     except DataFolderError as error:
         raise StartError(str(error)) from None
     except StorageError as error:
@@ -336,9 +337,9 @@ async def _serve(config: Config, signals: AsyncIterator[int]) -> str:
     fault = ""
     try:
         await _server(config, storage).run(signals)
-    except* (DamagedTree, StateDiffersError) as group:
+    except* (DamagedTree, DamagedEntry, StateDiffersError) as group:
         fault = _sentence(group)
-        if not config.has_other_voters:
+        if not others:
             raise StopError(fault) from None
     except* (StorageError, OvertakenError, ForeignEnsembleError) as group:
         raise StopError(_sentence(group)) from None
@@ -349,8 +350,8 @@ def _server(config: Config, storage: Storage) -> Server:
     """Build a replica; a tree that turns out to be damaged is not used again."""
     try:
         return Server(config, storage)
-    except DamagedTree as fault:
-        if config.has_other_voters:
+    except StorageError as fault:
+        if isinstance(fault, DamagedTree) and config.has_other_voters:
             storage.distrust_tree(str(fault))
         storage.close()
         raise

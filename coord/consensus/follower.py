@@ -11,7 +11,7 @@ F2. Until epoch e is adopted, its entries are gathered in memory; when they reac
 F3. What is acknowledged is durable, and a promise is durable before it is answered.
 F4. While epoch e is promised and its owner is a candidate, the log stays as was promised.
 F5. A follower says no to a pre-vote while it hears a leader, and stands only after winning one.
-F6. One that abstains does all this but stand.
+F6. One that abstains does all this but stand; one that owes entries nor promises (`mending`).
 """
 
 from coord.consensus.effects import InstalledSnapshot
@@ -270,7 +270,7 @@ class Follower(Role):
     def _canvass(self, succeeds: int) -> Change | None:
         """Hold a pre-vote; a new one replaces the last, whose replies may be out of date."""
         core = self._core
-        if not core.membership.is_voter or core.abstains:
+        if not core.membership.is_voter or core.abstains or core.journal.owed is not None:
             self.deadline_ms = core.now_ms + core.settings.election_ms
             return None
         if self._poll is None:

@@ -7,8 +7,8 @@ of the one log that ends at its last entry.
 
 from collections.abc import Sequence
 
-from coord.consensus.journal import ENTRY_OVERHEAD, follows
-from coord.consensus.log import Entry
+from coord.consensus.journal import ENTRY_OVERHEAD
+from coord.consensus.log import Entry, follows
 from coord.consensus.messages import Mark
 
 

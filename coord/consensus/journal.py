@@ -12,55 +12,31 @@ J3. What is committed is never dropped: truncation and snapshots stay above the 
 J4. History and current epoch change together, so in one Persist: see `adopt`. While the promised
     epoch is not adopted, nothing enters the log but what is committed: see `fill`.
 J5. What is not durable, or stands where the disk holds something else, is in memory.
+J6. A log that ends before what was stored says so (`owed`), now and on the disk, until it is as
+    long again or another history takes its place.
 """
 
 from collections import deque
 from collections.abc import Sequence
 
-import attrs
-
 from coord.consensus.configuration import Configuration
 from coord.consensus.effects import InstalledSnapshot, Persist
+from coord.consensus.handed import Handed
 from coord.consensus.invariants import require
 from coord.consensus.log import (
-    NOTHING_STORED,
     Entry,
     EntryKind,
     HardState,
     LogReader,
     Point,
-    chain_after,
     make_entry,
     point_of,
 )
 from coord.consensus.messages import Mark
+from coord.consensus.recovered import Recovered
 
 ENTRY_OVERHEAD = 200
 """What an entry costs beside its payload: about this much in memory, less on the wire."""
-
-
-@attrs.frozen
-class Recovered:
-    """What the disk held at the start."""
-
-    hard: HardState = NOTHING_STORED
-    """As stored last."""
-    applied_index: int = 0
-    """The tree is the state after this entry."""
-    configuration: Configuration | None = None
-    """The configuration in force in the tree; None when the tree has none."""
-
-
-@attrs.frozen
-class _Handed:
-    """A Persist that is under way: what the disk will hold once it is durable."""
-
-    number: int
-    last_index: int
-    hard: HardState
-    truncate_after: int | None
-    snapshot: InstalledSnapshot | None
-    unstored_bytes: int
 
 
 class Journal:
@@ -70,10 +46,10 @@ class Journal:
         hard = recovered.hard
         self.promised = hard.promised
         self.current_epoch = hard.current_epoch
-        self.commit_index = max(hard.commit_index, recovered.applied_index)
         self.number = 0
         self.stored_number = 0
         self.durable = hard
+        self._recovered_epoch = hard.current_epoch
         self.durable_index = reader.last_index
         self._unhanded_bytes = 0
         self._handed_bytes = 0
@@ -83,12 +59,18 @@ class Journal:
         self._tail: list[Entry] = []
         self._tail_first = reader.last_index + 1
         self._tail_bytes = 0
-        self._under_way: deque[_Handed] = deque()
+        self._under_way: deque[Handed] = deque()
         self._handed_hard = hard
         self._handed_index = reader.last_index
         self._truncate_after: int | None = None
         self._snapshot: InstalledSnapshot | None = None
         self.last = self.point_at(reader.last_index)
+        is_short = reader.last_index < hard.reach.index
+        self._lost_end = hard.reach if is_short else None
+        self._stored_commit = max(hard.commit_index, recovered.applied_index)
+        self.commit_index = self._stored_commit
+        if self.owed is not None:
+            self.commit_index = min(self._stored_commit, self.last.index)
         self._configurations = self._recover_configurations(recovered)
         require(hard.current_epoch <= hard.promised, "J2: the adopted epoch was promised")
         require(self.commit_index <= self.last.index, "J3: what is committed is in the log")
@@ -108,6 +90,14 @@ class Journal:
     def rank(self) -> tuple[int, int]:
         """What histories are compared by: (current epoch, last index)."""
         return (self.current_epoch, self.last.index)
+
+    @property
+    def owed(self) -> Point | None:
+        """Where the log ended before its end was lost, in the current epoch; None: it is whole."""
+        lost = self._lost_end
+        if lost is None or lost.index <= self.last.index:
+            return None
+        return lost if self.current_epoch == self._recovered_epoch else None
 
     @property
     def configuration(self) -> Configuration | None:
@@ -213,6 +203,12 @@ class Journal:
         self._merge(entries)
         self.commit(entries[-1].index)
 
+    def restore(self, entries: Sequence[Entry]) -> None:
+        """Put back verified entries that end where the log did: it is what it was (J6)."""
+        owed = self.owed
+        require(owed == point_of(entries[-1]), "J6: what is put back is what was lost")
+        self._extend(entries)
+
     def install(self, snapshot: InstalledSnapshot) -> None:
         """Replace the log by a snapshot of what is committed, as `fill` does with entries."""
         require(
@@ -297,7 +293,7 @@ class Journal:
             snapshot=snapshot,
         )
         self._under_way.append(
-            _Handed(
+            Handed(
                 number=self.number,
                 last_index=self.last.index,
                 hard=hard,
@@ -363,7 +359,10 @@ class Journal:
 
     def _hard(self) -> HardState:
         index = self._configurations[-1][0] if self._configurations else 0
-        return HardState(self.promised, self.current_epoch, self.commit_index, index)
+        self._lost_end = self.owed
+        commit_index = max(self.commit_index, self._stored_commit)
+        reach = self._lost_end or self.last
+        return HardState(self.promised, self.current_epoch, commit_index, index, reach)
 
     def _is_urgent(self) -> bool:
         handed = self._handed_hard
@@ -383,16 +382,13 @@ class Journal:
 
     def _recover_configurations(self, recovered: Recovered) -> list[tuple[int, Configuration]]:
         found: list[tuple[int, Configuration]] = []
-        if recovered.configuration is not None:
-            found.append((0, recovered.configuration))
         index = recovered.hard.configuration_index
-        if index > max(recovered.applied_index, self.base.index):
+        lowest = max(recovered.applied_index, self.base.index)
+        if recovered.configuration is not None:
+            # Its place is kept: a start without the tree needs the entry.
+            found.append((index if index <= lowest else 0, recovered.configuration))
+        if lowest < index <= self.last.index:
             entry = self._read(index, index, 1)[0]
             require(entry.kind == EntryKind.CONFIGURATION, "J1: the configuration is where it was")
             found.append((index, Configuration.decode(entry.payload)))
         return found
-
-
-def follows(chain: int, entry: Entry) -> bool:
-    """Tell whether an entry is whole and follows one with this chain."""
-    return entry.chain == chain_after(chain, entry.index, entry.epoch, entry.kind, entry.payload)

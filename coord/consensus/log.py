@@ -6,6 +6,8 @@ Rules:
    two logs with one chain at one index are one log up to there.
 2. An entry is made once, by the owner of its epoch; (epoch, index) names it.
 3. `current_epoch <= promised`, both never fall, and `commit_index` never falls.
+4. `reach` says where the log ended, beside the log: so damage is never taken for an end. While the
+   log ends before it, in the same current epoch, the replica owes entries: see `mending`.
 """
 
 from enum import IntEnum
@@ -73,6 +75,8 @@ class HardState:
     """Entries up to here are committed; may be behind the truth."""
     configuration_index: int = 0
     """Index of the newest configuration entry in the log; 0 when there is none."""
+    reach: Point = ORIGIN
+    """Where the log ended; where it ends before, the rest was lost or is damaged."""
 
 
 NOTHING_STORED: Final = HardState()
@@ -103,6 +107,11 @@ def chain_after(chain: int, index: int, epoch: int, kind: int, payload: bytes) -
     digest = blake2b(head, digest_size=8)
     digest.update(payload)
     return int.from_bytes(digest.digest(), "big")
+
+
+def follows(chain: int, entry: Entry) -> bool:
+    """Tell whether an entry is whole and follows one with this chain."""
+    return entry.chain == chain_after(chain, entry.index, entry.epoch, entry.kind, entry.payload)
 
 
 def make_entry(before: Point, epoch: int, kind: int, payload: bytes) -> Entry:

@@ -236,6 +236,32 @@ class TakeOver:
     """The epoch of the sender."""
 
 
+@attrs.frozen
+class Lost:
+    """I had these entries and cannot read them: who has them? To all members; see `mending`."""
+
+    TAG: ClassVar[int] = 14
+
+    ensemble: jute.Long
+    """As in Canvass."""
+    before: Mark
+    """The sender's log is whole up to here."""
+    until: Mark
+    """It went up to here."""
+
+
+@attrs.frozen
+class Found:
+    """The answer to Lost, from whoever holds both of its places."""
+
+    TAG: ClassVar[int] = 15
+
+    before: Mark
+    """The place that the entries follow."""
+    entries: jute.Items[Entry]
+    """In order, at least one; perhaps not all."""
+
+
 Message = (
     Canvass
     | CanvassReply
@@ -250,6 +276,8 @@ Message = (
     | Heartbeat
     | Alive
     | TakeOver
+    | Lost
+    | Found
 )
 
 MESSAGES: dict[int, type[Message]] = {
@@ -268,6 +296,8 @@ MESSAGES: dict[int, type[Message]] = {
         Heartbeat,
         Alive,
         TakeOver,
+        Lost,
+        Found,
     )
 }
 """Every message by its tag."""

@@ -18,10 +18,11 @@ from coord.consensus.effects import NOTHING, Effects, InstalledSnapshot
 from coord.consensus.epochs import epoch_above
 from coord.consensus.follower import Follower
 from coord.consensus.invariants import require
-from coord.consensus.journal import Journal, Recovered
+from coord.consensus.journal import Journal
 from coord.consensus.leader import Leader
 from coord.consensus.log import Entry, LogReader
 from coord.consensus.membership import Membership
+from coord.consensus.mending import Mending
 from coord.consensus.messages import (
     Ack,
     Alive,
@@ -30,8 +31,10 @@ from coord.consensus.messages import (
     CanvassReply,
     Commit,
     Fetch,
+    Found,
     Heartbeat,
     History,
+    Lost,
     Mark,
     Message,
     Promise,
@@ -40,6 +43,7 @@ from coord.consensus.messages import (
     TakeOver,
 )
 from coord.consensus.progress import PeerStatus
+from coord.consensus.recovered import Recovered
 from coord.consensus.role import Change, Core, Follow, Lead, Role, RoleName, Stand
 from coord.consensus.settings import NodeSettings
 
@@ -71,6 +75,7 @@ class Node:
         self._settings = settings
         self._journal = Journal(recovered, log, settings.limits.tail)
         self._core = Core(settings, self._journal, draw, now_ms)
+        self._mending = Mending(self._core)
         self._outbox = self._core.outbox
         self._applied_index = recovered.applied_index
         self._install: InstalledSnapshot | None = None
@@ -172,6 +177,11 @@ class Node:
         return self._role.peers
 
     @property
+    def owes(self) -> bool:
+        """Entries that were stored cannot be read: this replica is no witness (`mending`)."""
+        return self._journal.owed is not None
+
+    @property
     def can_propose(self) -> bool:
         """`propose` would take a batch now."""
         role = self._role
@@ -185,7 +195,7 @@ class Node:
     @property
     def deadline_ms(self) -> int:
         """When to call `tick`, if nothing else happens before."""
-        return self._role.deadline_ms
+        return min(self._role.deadline_ms, self._mending.deadline_ms)
 
     # Verbs
 
@@ -196,6 +206,7 @@ class Node:
         core.now_ms = now_ms
         if passed_ms > self._settings.election_ms // 2:
             self._role.forgive_pause()
+        self._mending.tick()
         self._change(self._role.tick())
 
     def receive(self, sender: int, message: Message) -> None:
@@ -213,6 +224,8 @@ class Node:
                 self._answer_canvass(sender, message)
             case CanvassReply():
                 self._change(self._role.receive(sender, message))
+            case Lost() | Found():
+                self._mending.receive(sender, message)
 
     def connected(self, peer: int, birth: int) -> None:
         """Take note of a new connection with a peer, whose disk has this birth number."""
@@ -321,7 +334,7 @@ class Node:
         if epoch < self._journal.promised:
             self._outbox.send(sender, Refusal(epoch, self._journal.promised))
             return
-        if isinstance(message, Candidacy) and not core.membership.counts(sender, message.birth):
+        if isinstance(message, Candidacy) and not self._may_vote_for(sender, message.birth):
             return
         if epoch > self._journal.promised:
             self._journal.promise(epoch)
@@ -329,9 +342,8 @@ class Node:
         self._change(self._role.receive(sender, message))
 
     def _answer_canvass(self, sender: int, message: Canvass) -> None:
-        core = self._core
         is_for_us = self._is_for_us(message.ensemble)
-        if not is_for_us or not core.membership.counts(sender, message.birth):
+        if not is_for_us or not self._may_vote_for(sender, message.birth):
             return
         is_called = message.succeeds == self._role.epoch > 0
         has_more = message.empty and self._journal.last.index > 0
@@ -342,6 +354,10 @@ class Node:
             promised=self._journal.promised,
         )
         self._outbox.send(sender, reply)
+
+    def _may_vote_for(self, sender: int, birth: int) -> bool:
+        """Tell whether the sender counts, and this replica is a witness."""
+        return not self.owes and self._core.membership.counts(sender, birth)
 
     def _is_for_us(self, ensemble: int) -> bool:
         """Tell whether a message is not another ensemble's.

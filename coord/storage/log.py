@@ -6,6 +6,9 @@ Rules
    belongs to become durable together or not at all.
 2. Entries stand at consecutive indexes: `base.index + 1 .. last_index`.
 3. What is trimmed is dropped a little with every write, never much at once.
+4. Every transaction writes the hard state with its own number: see `pages`.
+5. The log is shown up to the first entry that is damaged (`look_for_damage`); what is behind that
+   stays on the disk until other entries take its place, for the damage may be mended.
 
 How a write is made. Each call into LMDB gives the interpreter's lock away; taking it back beside a
 busy loop may cost a switch interval. So the loop itself puts (`stage`) and another thread, or the
@@ -21,38 +24,27 @@ while a commit is under way, when it could read half of the page that names the 
 Nothing else differs: the same two syncs, in the same order.
 """
 
-import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from struct import Struct
 from typing import Final
 
 import attrs
 import lmdb
 
 from coord.consensus.effects import InstalledSnapshot, Persist
-from coord.consensus.log import NOTHING_STORED, ORIGIN, Entry, HardState, Point
+from coord.consensus.log import NOTHING_STORED, ORIGIN, Entry, HardState, Point, follows
+from coord.storage import log_records as records
 from coord.storage.environment import Environment, Transaction
 from coord.storage.errors import DamagedEntry, DamagedLog
+from coord.storage.pages import check_pages
 from coord.storage.seal import seal, unseal
 
 MAP_BYTES: Final = 1 << 38
 """Addresses set aside; the log is trimmed long before."""
-EPOCH_S: Final = 1_577_836_800
-"""2020: seconds since then fit into 32 bits until 2156."""
 TRIM_MAX: Final = 200
 """Entries dropped with one write at most: about 0.2 ms."""
 
-_INDEX: Final = Struct(">Q")
-_ENTRY: Final = Struct(">qBQ")
-"""Epoch, kind, chain; the payload follows."""
-_POINT: Final = Struct(">qqQ")
-_NUMBER: Final = Struct(">Q")
-_HARD: Final = Struct(">qqqq")
-
-_index = _INDEX.pack
-_entry = _ENTRY.pack
+_index = records.INDEX.pack
 
 
 @attrs.frozen
@@ -89,16 +81,20 @@ class DurableLog:
         self._state = self._stored_state()
         self._staging: Transaction | None = None
         self._staged = self._state
+        self._hidden_last = 0
+        """The last entry on the disk, when it lies behind a damaged one; else 0."""
         # Set by the thread that committed, taken by the loop: see `finish`.
         self._committed: _State | None = None
-        self.birth = self._number(b"birth")
+        self.birth = records.number(self._value(b"birth"))
         """Random, positive, made with the folder: it tells a wiped disk from the old one."""
-        self.start = self._number(b"start")
+        self.start = records.number(self._value(b"start"))
         """Rises with every opening: above that of any folder which this one replaces."""
 
     @classmethod
     def open(cls, path: Path) -> "DurableLog":
         """Open the log, made when it is not there; its start counter is raised durably."""
+        databases = {b"state": True, b"entries": False}  # others mend what is damaged in an entry
+        check_pages(path / "data.mdb", DamagedLog, databases, numbered=(b"state", b"hard"))
         environment = Environment.open(
             path, map_bytes=MAP_BYTES, locked=False, durable=True, damage=DamagedLog
         )
@@ -107,10 +103,13 @@ class DurableLog:
             environment.database(b"entries")
             transaction = environment.write()
             with environment.failing():
-                for name, change in ((b"birth", _born), (b"start", _raised)):
-                    stored = transaction.get(name, db=values)
-                    number = change(None if stored is None else _unsealed_number(name, stored))
-                    transaction.put(name, seal(name, _NUMBER.pack(number)), db=values)
+                for name, change in ((b"birth", records.born), (b"start", records.raised)):
+                    stored = records.unsealed(name, transaction.get(name, db=values))
+                    number = change(None if stored is None else records.number(stored))
+                    transaction.put(name, seal(name, records.NUMBER.pack(number)), db=values)
+                stored = records.unsealed(b"hard", transaction.get(b"hard", db=values))
+                value = records.packed_hard(records.unpacked_hard(stored), transaction.id())
+                transaction.put(b"hard", seal(b"hard", value), db=values)
             environment.commit(transaction)
             environment.sync()
             return cls(environment)
@@ -171,6 +170,7 @@ class DurableLog:
                 self._stage(transaction, persist)
             if trim_to is not None:
                 self._trim(transaction, trim_to, configuration)
+            self._put_hard(transaction)
         except lmdb.Error as error:
             raise self._environment.failure(error) from error
 
@@ -196,8 +196,7 @@ class DurableLog:
         self._put(transaction, b"tree", name.encode())
         self._put(transaction, b"distrust", b"")
         self._staged = attrs.evolve(self._staged, tree=name, distrust="")
-        self.commit()
-        self.finish()
+        self._complete(transaction)
 
     def distrust_tree(self, reason: str, configuration: bytes) -> None:
         """Say durably that the tree must not be used any more, until another one is named."""
@@ -205,8 +204,38 @@ class DurableLog:
         self._put(transaction, b"distrust", reason.encode())
         self._keep_configuration(transaction, configuration)
         self._staged = attrs.evolve(self._staged, distrust=reason)
-        self.commit()
-        self.finish()
+        self._complete(transaction)
+
+    def look_for_damage(self, after: Point) -> int | None:
+        """Read all entries after a place; show none from the first damaged one on: its index."""
+        chain, reach = after.chain, self.hard.reach
+        for index in range(after.index + 1, self.last_index + 1):
+            try:
+                entry = self._read_one(self._reader, index)
+            except DamagedEntry:
+                return self._hide(index)
+            if not follows(chain, entry):
+                return self._hide(index)
+            chain = entry.chain
+        if reach.index == self.last_index > after.index and chain != reach.chain:
+            return self._hide(after.index + 1)
+        return None
+
+    def is_damaged(self, first: int, last: int) -> bool:
+        """Read entries, and tell whether one of them is not what was written."""
+        try:
+            for index in range(first, last + 1):
+                self._read_one(self._reader, index)
+        except DamagedEntry:
+            return True
+        return False
+
+    def forget(self, point: Point, configuration: bytes) -> None:
+        """Drop all entries up to a place at once, whole or not: the tree holds what they did."""
+        transaction = self._begin()
+        self._drop(transaction, point)
+        self._keep_configuration(transaction, configuration)
+        self._complete(transaction)
 
     def read(self, first: int, last: int, bytes_max: int) -> list[Entry]:
         """Return entries from `first` on, at least one, until `last` or until the size is met."""
@@ -241,7 +270,28 @@ class DurableLog:
             self._staging = self._environment.write()
         return self._staging
 
+    def _complete(self, transaction: Transaction) -> None:
+        """Make durable what was put, here and now."""
+        self._put_hard(transaction)
+        self.commit()
+        self.finish()
+
+    def _hide(self, index: int) -> int:
+        """Show the log up to the entry before this one."""
+        assert self._staging is None, "looked at before anything is written"
+        self._hidden_last = self.last_index
+        self._state = attrs.evolve(self._state, last_index=index - 1)
+        return index
+
+    def _drop_hidden(self, transaction: Transaction) -> None:
+        """Other entries take the place of those that are not shown."""
+        for index in range(self._staged.last_index + 1, self._hidden_last + 1):
+            transaction.delete(_index(index), db=self._entries)
+        self._hidden_last = 0
+
     def _stage(self, transaction: Transaction, persist: Persist) -> None:
+        if self._hidden_last and (persist.entries or persist.snapshot is not None):
+            self._drop_hidden(transaction)
         state = self._staged
         if persist.snapshot is not None:
             state = self._replace_all(transaction, persist.snapshot)
@@ -255,25 +305,17 @@ class DurableLog:
             last += 1
             assert entry.index == last, f"entry {entry.index} would leave a gap at {last}"
             key = _index(last)
-            value = _entry(entry.epoch, entry.kind, entry.chain) + entry.payload
+            value = records.ENTRY.pack(entry.epoch, entry.kind, entry.chain) + entry.payload
             if not transaction.put(key, seal(key, value), append=True, db=self._entries):
                 raise DamagedLog(f"the log holds entries above its last, {last - 1}")
         hard = persist.hard or state.hard
-        if hard != state.hard:
-            self._put(
-                transaction,
-                b"hard",
-                _HARD.pack(
-                    hard.promised, hard.current_epoch, hard.commit_index, hard.configuration_index
-                ),
-            )
         self._staged = attrs.evolve(state, hard=hard, last_index=last)
 
     def _replace_all(self, transaction: Transaction, snapshot: InstalledSnapshot) -> _State:
         """Drop the log and name the tree that takes its place."""
         base = Point(snapshot.index, snapshot.epoch, snapshot.chain)
         transaction.drop(self._entries, delete=False)
-        self._put(transaction, b"base", _POINT.pack(base.index, base.epoch, base.chain))
+        self._put(transaction, b"base", records.POINT.pack(base.index, base.epoch, base.chain))
         self._put(transaction, b"tree", snapshot.name.encode())
         self._put(transaction, b"distrust", b"")
         self._keep_configuration(transaction, snapshot.configuration.encode())
@@ -284,22 +326,27 @@ class DurableLog:
     def _trim(self, transaction: Transaction, trim_to: int, configuration: bytes) -> None:
         """Drop entries up to an index, a bounded number of them."""
         state = self._staged
-        first = state.base.index + 1
         last = min(trim_to, state.last_index, state.base.index + TRIM_MAX)
-        if last < first:
+        if last <= state.base.index:
             return
         entry = self._read_one(transaction, last)
-        for index in range(first, last + 1):
-            transaction.delete(_index(index), db=self._entries)
-        base = Point(last, entry.epoch, entry.chain)
-        self._put(transaction, b"base", _POINT.pack(base.index, base.epoch, base.chain))
-        self._staged = attrs.evolve(state, base=base)
+        self._drop(transaction, Point(last, entry.epoch, entry.chain))
         self._keep_configuration(transaction, configuration)
+
+    def _drop(self, transaction: Transaction, base: Point) -> None:
+        """Drop all entries up to a place."""
+        for index in range(self._staged.base.index + 1, base.index + 1):
+            transaction.delete(_index(index), db=self._entries)
+        self._put(transaction, b"base", records.POINT.pack(base.index, base.epoch, base.chain))
+        self._staged = attrs.evolve(self._staged, base=base)
 
     def _keep_configuration(self, transaction: Transaction, configuration: bytes) -> None:
         if configuration and configuration != self._staged.configuration:
             self._put(transaction, b"configuration", configuration)
             self._staged = attrs.evolve(self._staged, configuration=configuration)
+
+    def _put_hard(self, transaction: Transaction) -> None:
+        self._put(transaction, b"hard", records.packed_hard(self._staged.hard, transaction.id()))
 
     def _put(self, transaction: Transaction, name: bytes, value: bytes) -> None:
         try:
@@ -314,65 +361,38 @@ class DurableLog:
         except lmdb.Error as error:
             raise DamagedLog(f"the log is damaged: {error}") from error
         value = None if stored is None else unseal(key, stored)
-        if value is None or len(value) < _ENTRY.size:
+        if value is None or len(value) < records.ENTRY.size:
             raise DamagedEntry(index)
-        epoch, kind, chain = _ENTRY.unpack_from(value)
-        return Entry(index=index, epoch=epoch, kind=kind, chain=chain, payload=value[_ENTRY.size :])
+        epoch, kind, chain = records.ENTRY.unpack_from(value)
+        return Entry(index, epoch, kind, chain, value[records.ENTRY.size :])
 
     def _value(self, name: bytes) -> bytes | None:
         try:
             stored = self._reader.get(name, db=self._values)
         except lmdb.Error as error:
             raise DamagedLog(f"the log is damaged: {error}") from error
-        if stored is None:
-            return None
-        value = unseal(name, stored)
-        if value is None:
-            raise DamagedLog(f"the record {name.decode()!r} of the log is damaged")
-        return value
-
-    def _number(self, name: bytes) -> int:
-        value = self._value(name)
-        assert value is not None, "made when the log was opened"
-        return int(_NUMBER.unpack(value)[0])
+        return records.unsealed(name, stored)
 
     def _stored_state(self) -> _State:
-        hard, base, tree = self._value(b"hard"), self._value(b"base"), self._value(b"tree")
-        point = ORIGIN if base is None else Point(*_POINT.unpack(base))
+        base, tree = self._value(b"base"), self._value(b"tree")
+        point = ORIGIN if base is None else Point(*records.POINT.unpack(base))
         return _State(
-            hard=HardState() if hard is None else HardState(*_HARD.unpack(hard)),
+            hard=records.unpacked_hard(self._value(b"hard")),
             base=point,
-            last_index=self._stored_last() or point.index,
+            last_index=self._stored_last(point.index),
             tree=None if tree is None else tree.decode(),
             distrust=(self._value(b"distrust") or b"").decode(),
             configuration=self._value(b"configuration") or b"",
         )
 
-    def _stored_last(self) -> int | None:
-        """Return the index of the last entry; None when there is none."""
+    def _stored_last(self, base: int) -> int:
+        """Return the index of the last entry; the base when there is none."""
         try:
             with self._reader.cursor(db=self._entries) as cursor:
-                return int(_INDEX.unpack(cursor.key())[0]) if cursor.last() else None
+                last = int(records.INDEX.unpack(cursor.key())[0]) if cursor.last() else base
+            count = int(self._reader.stat(self._entries)["entries"])
         except lmdb.Error as error:
             raise DamagedLog(f"the log is damaged: {error}") from error
-
-
-def _unsealed_number(name: bytes, stored: bytes) -> int:
-    value = unseal(name, stored)
-    if value is None:
-        raise DamagedLog(f"the record {name.decode()!r} of the log is damaged")
-    return int(_NUMBER.unpack(value)[0])
-
-
-def _born(number: int | None) -> int:
-    """Return the birth number: random, 63 bits, never 0."""
-    return number or int.from_bytes(os.urandom(8), "big") >> 1 or 1
-
-
-def _raised(number: int | None) -> int:
-    """Return the number of this start.
-
-    Writes of an older start are ignored everywhere, so a folder that replaces a lost one must not
-    begin again at 1: the first number is a time, in seconds, and no folder is opened every second.
-    """
-    return max(1, int(time.time()) - EPOCH_S) if number is None else number + 1
+        if last - base != count:
+            raise DamagedLog(f"the log is damaged: entries {base + 1}..{last} are {count}")
+        return last

@@ -11,6 +11,9 @@ Rules
    the log says so until another one is named. Until then an empty tree, which the log does not
    name, stands in its place. The log is whole without it: it knows the configuration by itself.
 5. Where log and tree contradict each other it may be the log that lost something: no start.
+6. What is read of the log at the start, so all above the tree, is whole, or not shown
+   (`DurableLog.look_for_damage`): others have it. What is damaged at or below the tree's point is
+   dropped with all before it: the tree holds what it did.
 """
 
 from pathlib import Path
@@ -38,6 +41,8 @@ class Storage:
         self._cache_bytes = cache_bytes
         self.lacks_tree = False
         """The tree is an empty one: that of the log is not to be trusted (`log.distrust`)."""
+        self.warnings: list[str] = []
+        """What was found at the start, one line each."""
 
     @classmethod
     def open(
@@ -47,10 +52,12 @@ class Storage:
         *,
         cache_bytes: int = CACHE_BYTES,
         may_lack_tree: bool = False,
+        suspects_log: bool = False,
     ) -> "Storage":
         """Open the data folder, made when it is not there; DataFolderError when it is refused.
 
-        `may_lack_tree`: a damaged tree is no error, since it can be had from others.
+        `may_lack_tree`: a damaged tree is no error, since it can be had from others; nor is a
+        damaged entry. `suspects_log`: one was found, so the whole log is to be read.
         """
         folder = DataFolder.open(path, replica_id)
         log: DurableLog | None = None
@@ -73,6 +80,11 @@ class Storage:
             raise
         storage = cls(folder, log, tree, cache_bytes)
         storage.lacks_tree = lacks_tree
+        try:
+            storage._look_for_damage(may_mend=may_lack_tree, everywhere=suspects_log)
+        except BaseException:
+            storage.close()
+            raise
         return storage
 
     def applied_index(self) -> int:
@@ -88,6 +100,29 @@ class Storage:
         hard = self.log.hard
         commit_index = max(hard.commit_index, self.applied_index())
         return attrs.evolve(hard, commit_index=commit_index)
+
+    def _look_for_damage(self, *, may_mend: bool, everywhere: bool) -> None:
+        """Find what is damaged in the log, and say what was done about it (rule 6)."""
+        log, point = self.log, self.tree.point
+        if self.lacks_tree:
+            self.warnings.append(f"{log.distrust}; the state is fetched from the leader anew")
+            point = log.base
+        elif log.base.index < point.index:
+            first = log.base.index + 1 if everywhere else point.index
+            if log.is_damaged(first, point.index):
+                log.forget(point, self.tree.configuration)
+                self.warnings.append(
+                    "an entry of the log is damaged; the tree holds what it did, so the log begins"
+                    f" anew after entry {point.index}"
+                )
+        damaged = log.look_for_damage(point)
+        if damaged is not None:
+            if not may_mend:
+                raise DamagedEntry(damaged)
+            self.warnings.append(
+                f"entry {damaged} of the log is damaged; until others have sent it, or a leader"
+                " what takes its place, this replica does not vote"
+            )
 
     def begin_import(self) -> tuple[str, Import]:
         """Return a new tree to be received, and its name."""

@@ -6,8 +6,8 @@ import attrs
 
 from coord.consensus.configuration import Configuration
 from coord.consensus.effects import Persist
-from coord.consensus.journal import Recovered
 from coord.consensus.log import ORIGIN, Entry, EntryKind, HardState, Point, chain_after, point_of
+from coord.consensus.recovered import Recovered
 
 
 class Violation(Exception):  # noqa: N818 - named for what happened
@@ -36,6 +36,8 @@ class Disk:
         self.entries: list[Entry] = []
         self.tree = Tree()
         self.highest = 0
+        self.is_short = False
+        """Entries at its end were lost."""
         self.under_way: deque[Persist] = deque()
 
     # LogReader
@@ -88,11 +90,16 @@ class Disk:
             self.base = point_of(self.entries[count - 1])
             del self.entries[:count]
 
+    def lose_end(self, count: int) -> None:
+        """The last entries cannot be read any more."""
+        del self.entries[-count:]
+        self.is_short = True
+
     def recovered(self) -> Recovered:
         """What a replica finds when it starts."""
         if not self.base.index <= self.tree.point.index <= self.last_index:
             raise Violation("the tree is beside the log")
-        if self.hard.commit_index > self.last_index:
+        if self.hard.commit_index > self.last_index and not self.is_short:
             raise Violation("the commit index is beyond the log")
         return Recovered(self.hard, self.tree.point.index, self.tree.configuration)
 

@@ -5,9 +5,10 @@ import random
 from coord.consensus.candidate import Candidate
 from coord.consensus.configuration import Configuration, Member, MemberRole
 from coord.consensus.epochs import make_epoch
-from coord.consensus.journal import Journal, Recovered
+from coord.consensus.journal import Journal
 from coord.consensus.log import HardState, Point
 from coord.consensus.messages import Candidacy, Fetch, History, Mark, Promise, TakeOver
+from coord.consensus.recovered import Recovered
 from coord.consensus.role import Core, Follow, Lead
 from coord.consensus.settings import NodeSettings
 from tests.consensus.disk import Disk, Tree

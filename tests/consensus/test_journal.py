@@ -7,8 +7,9 @@ import pytest
 from coord.consensus.configuration import Configuration, Member, MemberRole
 from coord.consensus.effects import InstalledSnapshot
 from coord.consensus.invariants import BrokenInvariant
-from coord.consensus.journal import Journal, Recovered
+from coord.consensus.journal import Journal
 from coord.consensus.log import ORIGIN, Entry, EntryKind, HardState, Point, make_entry, point_of
+from coord.consensus.recovered import Recovered
 from tests.consensus.disk import Disk, Tree
 
 CONFIGURATION = Configuration(
@@ -75,7 +76,7 @@ def test_one_batch_of_changes_is_one_transaction() -> None:
     assert persist is not None
     assert persist.number == 1
     assert [entry.index for entry in persist.entries] == [1, 2, 3]
-    assert persist.hard == HardState(1 << 16, 1 << 16, 0, 1)
+    assert persist.hard == HardState(1 << 16, 1 << 16, 0, 1, bench.journal.last)
     assert bench.journal.collect() is None
 
 

@@ -25,6 +25,7 @@ FIELDS = {
     "marks": st.lists(marks, max_size=4).map(tuple),
     "entries": st.lists(entries, max_size=4).map(tuple),
     "before": marks,
+    "until": marks,
     "granted": st.booleans(),
     "empty": st.booleans(),
     "is_quorate": st.booleans(),
@@ -43,7 +44,7 @@ def test_every_message_survives_a_round_trip(message: Message) -> None:
 
 def test_every_message_has_a_tag_of_its_own() -> None:
     assert {cls.TAG for cls in MESSAGES.values()} == set(MESSAGES)
-    assert len(MESSAGES) == 13
+    assert len(MESSAGES) == 15
     assert max(MESSAGES) < 128  # the tags above are the driver's
 
 

@@ -11,7 +11,7 @@ from struct import Struct
 import attrs
 
 from coord.consensus.effects import InstalledSnapshot, Persist
-from coord.consensus.log import ORIGIN, Entry, HardState, Point, chain_after
+from coord.consensus.log import ORIGIN, Entry, HardState, Point, chain_after, follows
 from coord.storage.errors import DamagedEntry, DamagedTree, DiskFull
 from coord.storage.seal import seal, unseal
 from tests.simulation.invariants import require
@@ -54,10 +54,16 @@ class Disk:
         """The named tree must not be used: another one has to come from the leader."""
         self.configuration = b""
         """A configuration in force at the base or later; b"" when none had to be kept."""
+        self.witnessed = (0, 0)
+        """Where the log ended and in which current epoch, whatever became unreadable since."""
         self.written_last = 0
         """The last entry, as the transactions alone have made it."""
         self.staged: Transaction | None = None
         self.is_full = self.is_damaged = False
+        self.is_suspected = False
+        """A damaged entry was found: at the next start the whole log is read."""
+        self.hidden_last = 0
+        """The last record, when it lies behind a damaged one; else 0."""
         self.new_chains: list[int] = []
         """Entries that became durable and were not yet reported."""
         self._trees_made = 1
@@ -72,6 +78,46 @@ class Disk:
         require(self.last_index == self.written_last, "14: entries that were stored are gone")
         self.start += 1
         self.images = {self.tree: self.images[self.tree]}
+
+    def look_for_damage(self) -> str:
+        """Read the log above the tree, as at every start; show it up to what is damaged.
+
+        What is damaged at or below the tree is dropped with all before it. Say what was done.
+        """
+        what = ""
+        self.last_index = max(self.last_index, self.hidden_last)
+        self.hidden_last = 0
+        after = self.base if self.distrust else self.images[self.tree].point
+        first = self.base.index + 1 if self.is_suspected else after.index
+        if self._is_damaged(max(first, self.base.index + 1), after.index):
+            for index in range(self.base.index + 1, after.index + 1):
+                del self.records[index]
+            self.base = after
+            self.configuration = self.images[self.tree].configuration or self.configuration
+            what = "log begun anew at the tree"
+        self.is_suspected = False
+        chain = after.chain
+        for index in range(after.index + 1, self.last_index + 1):
+            try:
+                entry = self.entry(index)
+            except DamagedEntry:
+                entry = None
+            if entry is None or not follows(chain, entry):
+                self.hidden_last, self.last_index = self.last_index, index - 1
+                what = "log shown up to damage"
+                break
+            chain = entry.chain
+        self.chain = chain
+        self.written_last = self.last_index
+        return what
+
+    def _is_damaged(self, first: int, last: int) -> bool:
+        try:
+            for index in range(first, last + 1):
+                self.entry(index)
+        except DamagedEntry:
+            return True
+        return False
 
     def new_tree(self) -> str:
         """The name of a tree that is to be received."""
@@ -118,9 +164,18 @@ class Disk:
 
     # ----------------------------------------------------------------------------- transactions
 
+    @property
+    def owes(self) -> bool:
+        """The log ends before it did, in the same epoch: something in it cannot be read."""
+        epoch, last_index = self.witnessed
+        return epoch == self.hard.current_epoch and self.last_index < last_index
+
     def _apply(self, staged: Transaction) -> None:
         for persist in staged.persists:
+            owed = self.owes
             self._apply_one(persist)
+            if not (owed and self.owes):
+                self.witnessed = (self.hard.current_epoch, self.last_index)
         if staged.base.index > self.base.index:
             for index in range(self.base.index + 1, staged.base.index + 1):
                 del self.records[index]
@@ -130,6 +185,10 @@ class Disk:
         self._check()
 
     def _apply_one(self, persist: Persist) -> None:
+        if self.hidden_last and (persist.entries or persist.snapshot is not None):
+            for index in range(self.last_index + 1, self.hidden_last + 1):
+                del self.records[index]
+            self.hidden_last = 0
         if persist.snapshot is not None:
             self._replace_all(persist.snapshot)
         if persist.truncate_after is not None:

@@ -15,7 +15,8 @@
 12. A snapshot, installed or opened at a start, is the state that everybody had at that entry.
 13. The current epoch and its history are of one transaction: a last entry that is not committed is
     of the current epoch.
-14. After a restart a disk holds all that was stored on it, and if it cannot be read, says so.
+14. After a restart a disk holds all that was stored on it; where it cannot be read, the replica
+    stands in no election, until it was mended or has another history.
 
 What clients see has numbers from 20 on: see `history`.
 """
@@ -132,6 +133,7 @@ class Invariants:
         if tag == Candidacy.TAG:
             _ensemble, epoch, _birth = _CANDIDACY.unpack_from(frame, 1)
             require(disk.hard.promised >= epoch, "6: a candidate's own promise is durable")
+            require(not disk.owes, "14: one that lost entries stands in no election")
             self._met(6)
             return
         if tag == Ack.TAG:

@@ -6,9 +6,9 @@ import attrs
 
 from coord.consensus.configuration import Configuration
 from coord.consensus.effects import Persist
-from coord.consensus.journal import Recovered
 from coord.consensus.log import HardState
 from coord.consensus.node import Node
+from coord.consensus.recovered import Recovered
 from coord.consensus.settings import NodeSettings
 from coord.operations.machine import StateMachine
 from coord.replica.clients import Clients

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from coord.storage.errors import DamagedTree, StorageError
+from coord.storage.errors import DamagedEntry, DamagedTree, StorageError
 from tests.simulation.clock import DRIFT_PPM_MAX, MS, Clock
 from tests.simulation.disk import Disk
 from tests.simulation.life import Crash, Life
@@ -59,6 +59,12 @@ class Process:
         self.paused_until = self._busy_until = 0
         try:
             self.disk.open()
+            found = self.disk.look_for_damage()
+            if found:
+                self.world.counts[found] += 1
+                self.world.trace(found, self.id, self.disk.last_index, self.disk.hidden_last)
+            if self.disk.hidden_last and self.world.plan.voters == 1:
+                raise DamagedEntry(self.disk.last_index + 1)
             self.life = Life(self)
         except StorageError as error:
             self._cannot_start(error)
@@ -83,6 +89,8 @@ class Process:
         if isinstance(error, DamagedTree) and can_do_without:
             self.world.counts["tree distrusted"] += 1
             self.disk.distrust_tree()
+        elif isinstance(error, DamagedEntry) and self.world.plan.voters > 1:
+            self.disk.is_suspected = True
         elif not self.disk.is_full:
             self.wipe()
 

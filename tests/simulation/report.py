@@ -52,6 +52,8 @@ OTHERS = (
     "reap",
     "tree distrusted",
     "found DamagedEntry",
+    "log begun anew at the tree",
+    "log shown up to damage",
     "found DamagedTree",
     "found DiskFull",
 )

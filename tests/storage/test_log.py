@@ -7,7 +7,8 @@ import pytest
 
 from coord.consensus.log import ORIGIN, HardState, Point, point_of
 from coord.storage.errors import DamagedEntry, DamagedLog
-from coord.storage.log import EPOCH_S, TRIM_MAX
+from coord.storage.log import TRIM_MAX
+from coord.storage.log_records import EPOCH_S
 from tests.storage.samples import flip_bit, history, opened_log, persist, snapshot_named
 
 

@@ -12,7 +12,6 @@ from coord.consensus.journal import Journal
 from coord.consensus.log import HardState
 from coord.consensus.messages import Ack
 from coord.consensus.node import Node
-from coord.storage.errors import DamagedEntry
 from tests.simulation.disk import Disk
 from tests.simulation.life import Life
 
@@ -82,26 +81,17 @@ def uncommitted_tail_applied_at_restart(patch: pytest.MonkeyPatch) -> None:
 
 
 def damaged_entries_taken_for_missing(patch: pytest.MonkeyPatch) -> None:
-    """At the start the log is cut before the first entry that cannot be read."""
-    kept = Disk.open
+    """A log that ends where the first entry cannot be read takes that for its end."""
+    patch.setattr(Journal, "owed", property(lambda _journal: None))
+    kept = Life.recovered_hard
 
-    def open_(disk: Disk) -> None:
-        kept(disk)
-        for index in range(disk.base.index + 1, disk.last_index + 1):
-            try:
-                disk.entry(index)
-            except DamagedEntry:
-                if index <= max(disk.images[disk.tree].point.index, disk.hard.configuration_index):
-                    return
-                for lost in range(index, disk.last_index + 1):
-                    del disk.records[lost]
-                disk.last_index = index - 1
-                disk.chain = disk._last_chain()
-                commit_index = min(disk.hard.commit_index, disk.last_index)
-                disk.hard = attrs.evolve(disk.hard, commit_index=commit_index)
-                return
+    def recovered_hard(life: Life, applied_index: int) -> HardState:
+        disk = life.process.disk
+        commit_index = min(disk.hard.commit_index, disk.last_index)
+        disk.hard = attrs.evolve(disk.hard, commit_index=commit_index)
+        return kept(life, applied_index)
 
-    patch.setattr(Disk, "open", open_)
+    patch.setattr(Life, "recovered_hard", recovered_hard)
 
 
 def histories_compared_by_the_last_entry(patch: pytest.MonkeyPatch) -> None:
