@@ -67,8 +67,11 @@ class Moments:
         self._nobody = tuple([number_of(frozenset[int]())] * (count + 1))
         self._numbers: dict[tuple[bytes, tuple[int, ...]], int] = {}
         self._heard: dict[tuple[int, int, bool], int] = {}
+        """What a letter makes of a moment, by (moment, letter, writes are durable at once)."""
         self._labels: dict[tuple[int, int], str | int] = {}
+        """What led from one moment to another: an action, or the number of a letter."""
         self._refused: set[tuple[RoleName, int, int]] = set()
+        """(role, epoch, letter of another epoch) that changed nothing."""
         self.all: list[Moment] = []
 
     def first(self, replica: Replica) -> int:
@@ -112,6 +115,11 @@ class Moments:
         return f"hears from {sender}: {words(message)}"
 
     def _hear(self, own: int, replica: Replica, letter: int, *, is_prompt: bool) -> int:
+        """Hand a letter over.
+
+        One of an epoch that is over, or that was not promised yet, is handed over the first time
+        that the replica is in this role and epoch; if that changes nothing it is not asked again.
+        """
         sender, message = record(letter)
         if isinstance(message, Heartbeat) and message.round == 1:
             return own

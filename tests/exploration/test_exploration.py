@@ -40,9 +40,7 @@ def test_all_states_of_a_small_ensemble_hold_the_rules(
 
 
 def test_a_founding_holds_the_rules_in_all_its_states() -> None:
-    found = Search(
-        "majority", 3, Bounds(elections=1, proposals=0, crashes=1), is_founded=False
-    ).run(SECONDS)
+    found = Search("majority", 3, CRASH, is_founded=False).run(SECONDS)
     print(found)
     assert not found.rule
     assert found.is_complete
