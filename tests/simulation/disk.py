@@ -44,6 +44,8 @@ class Disk:
         self.last_index = 0
         self.chain = 0
         """That of the last entry, or of the base."""
+        self._chains: dict[int, int] = {}
+        """What was written, by index: what stands there may have been damaged since."""
         self.highest = 0
         """The greatest last index that this disk ever had."""
         self.tree = "tree.1"
@@ -153,6 +155,7 @@ class Disk:
         require(entry.chain == chain, f"1: entry {index} does not follow the one before")
         value = _ENTRY.pack(entry.epoch, entry.kind, entry.chain) + entry.payload
         self.records[index] = seal(_INDEX.pack(index), value)
+        self._chains[index] = entry.chain
         self.last_index, self.chain = index, entry.chain
         self.new_chains.append(chain)
 
@@ -218,8 +221,7 @@ class Disk:
     def _last_chain(self) -> int:
         if self.last_index == self.base.index:
             return self.base.chain
-        stored = self.records[self.last_index]
-        return int(_ENTRY.unpack_from(stored)[2])
+        return self._chains[self.last_index]
 
     # -------------------------------------------------------------------------------- faults
 
