@@ -91,6 +91,7 @@ def test_quorums_of_any_shape_over_the_voters_are_loaded(
 def test_a_fault_is_named_with_its_key(
     tmp_path: Path, change: tuple[str, str, int], expected: str
 ) -> None:
+    """AT-22 b, among others: an unsafe quorum system is refused at load."""
     faults = faults_of(tmp_path, GOOD.replace(*change))
     assert any(expected in fault for fault in faults), faults
 

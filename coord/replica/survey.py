@@ -4,6 +4,7 @@ from functools import partial
 
 from coord.consensus.configuration import Configuration
 from coord.consensus.node import Node
+from coord.consensus.role import RoleName
 from coord.operations.machine import StateMachine
 from coord.replica.replica import Replica
 from coord.replica.status import ConnectionStatus, Status, Undecided
@@ -59,7 +60,7 @@ def survey(
         uptime_ms=replica.now_ms - started_ms,
         log_syncs=log_syncs,
         peers=tuple((item.peer, item.stored, item.stored >= 0) for item in node.peers),
-        majority_lag=_majority_lag(replica) if leads else 0,
+        majority_lag=majority_lag(node),
         settings=settings,
         environment=environment,
     )
@@ -99,13 +100,19 @@ def _findings(replica: Replica) -> tuple[str, ...]:
     return (reload if replica.reload.is_needed else ()) + replica.clients.room.warnings()
 
 
-def _majority_lag(replica: Replica) -> int:
-    """How many committed entries are not on a majority of the voters yet."""
-    node = replica.node
+def majority_lag(node: Node) -> int:
+    """Return how many entries a leader has committed that no majority is known to have stored.
+
+    Where few replicate, they are what the loss of those few would cost; 0 where it does not lead.
+    """
+    own = node.leader
+    if own is None or node.role is not RoleName.LEADER:
+        return 0
     voters = node.membership.voters
-    stored = {item.peer: item.stored for item in node.peers} | {replica.id: node.last_index}
-    held = sorted((stored.get(voter, 0) for voter in voters), reverse=True)
-    return max(0, node.commit_index - held[len(voters) // 2])
+    stored = {item.peer: item.stored for item in node.peers if item.counts}
+    stored[own] = node.durable_index
+    held = sorted((stored.get(voter, -1) for voter in voters), reverse=True)
+    return max(0, node.commit_index - max(0, held[len(voters) // 2]))
 
 
 def _mode(replica: Replica, *, leads: bool) -> str:

@@ -32,6 +32,13 @@ def test_an_unsafe_system_is_refused_with_the_witness() -> None:
     assert "miss each other" in json.loads(done.output)["reason"]
 
 
+def test_sizes_that_are_right_for_six_are_refused_for_seven() -> None:
+    """AT-22 b: in the planner."""
+    assert run("check", "simple L=4 R=3", "--replicas", "6").exit_code == 0
+    assert run("check", "simple L=4 R=3", "--replicas", "7").exit_code == 1
+    assert run("whatif", "simple L=4 R=3", "--replicas", "7", "--down", "1").exit_code != 0
+
+
 def test_a_legal_system_is_accepted_with_its_figures() -> None:
     done = run("check", "simple L=8 R=3", "--replicas", "10")
     assert done.exit_code == 0

@@ -14,6 +14,7 @@ from coord.consensus.membership import Membership
 from coord.consensus.messages import Ack, Promise
 from coord.consensus.node import Node
 from coord.consensus.progress import Progress
+from coord.quorums import parse
 from tests.consensus.chaos import SYSTEMS, Run
 from tests.consensus.checkers import Checkers
 from tests.consensus.disk import Disk, Violation
@@ -151,6 +152,7 @@ def first_violation(
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
 def test_a_known_bug_is_found(variant: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AT-6: quorums one short; AT-2: an early ack; AT-21: two transactions instead of one."""
     variant(monkeypatch)
     found = first_violation(range(SEEDS_MAX))
     print(f"found by seed and rule: {found}")
@@ -160,11 +162,27 @@ def test_a_known_bug_is_found(variant: Patch, monkeypatch: pytest.MonkeyPatch) -
 def test_reads_confirmed_by_a_majority_are_stale_where_two_of_five_elect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """AT-30: the known bug, found by ordinary seeds."""
     reads_confirmed_by_a_majority(monkeypatch)
     found = first_violation(range(SEEDS_MAX), [(5, "simple L=2 R=4")])
     print(f"found by seed and rule: {found}")
     assert found is not None
     assert found[1].startswith(("7", "8"))
+
+
+def test_a_grid_with_two_members_swapped_on_one_side_loses_an_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """AT-9: rows elect and columns replicate; with 2 and 3 swapped the columns are the rows."""
+    swapped = parse("replication=1*2+3*4", range(1, 5)).highest_replicated
+    monkeypatch.setattr(checks, "commit_reaches", lambda _membership, stored: swapped(stored))
+    monkeypatch.setattr(
+        checks, "synchronisation_suffices", lambda _m, stored, first: swapped(stored) >= first
+    )
+    grid = (4, "replication=1*3+2*4 election=1*2+3*4")
+    found = first_violation(range(SEEDS_MAX), [grid])
+    print(f"found by seed and rule: {found}")
+    assert found is not None
 
 
 @pytest.mark.parametrize("variant", [promise_not_persisted, current_epoch_before_the_history])

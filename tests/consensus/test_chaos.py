@@ -9,6 +9,7 @@ from tests.consensus.world import Faults
 
 @pytest.mark.parametrize("first", range(0, 30, 5))
 def test_seeds_keep_every_rule_and_end_in_progress(first: int) -> None:
+    """AT-1: one value a slot, with loss, duplicates, reordering and restarts at any boundary."""
     for seed in range(first, first + 5):
         print(f"seed {seed}")  # repeat with: python -m tests.consensus.cluster --seeds N:N+1
         Run(seed).to_the_end()
@@ -38,6 +39,7 @@ def lead_and_follow(crash_at_boundary: int) -> int:
 
 @pytest.mark.parametrize("remainder", range(4))
 def test_a_crash_between_any_two_effects_of_a_short_life_loses_nothing(remainder: int) -> None:
+    """AT-1 and AT-2: before and after each durable write and each message, one at a time."""
     boundaries = lead_and_follow(0)
     assert boundaries > 300
     for number in range(remainder + 1, boundaries, 4 * STRIDE):

@@ -14,6 +14,7 @@ from tests.consensus.world import Faults
 
 
 def test_a_replica_that_was_cut_off_neither_raises_the_epoch_nor_deposes_the_leader() -> None:
+    """AT-31, with an election quorum at hand."""
     cluster = started(3)
     leader = cluster.await_leader()
     epoch = cluster.node(leader).epoch

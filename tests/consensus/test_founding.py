@@ -74,7 +74,7 @@ def test_nothing_is_founded_a_second_time_while_somebody_has_a_history() -> None
 
 
 def test_four_elect_and_two_replicate_of_five() -> None:
-    """Three die one by one and the two that are left go on; then nothing, until four are up."""
+    """AT-4: three die one by one and two go on; then nothing, until four are up."""
     cluster = started(5, "simple L=4 R=2")
     acknowledged = [cluster.commit()]
     epoch = cluster.node(cluster.await_leader()).epoch

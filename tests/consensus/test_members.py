@@ -14,6 +14,7 @@ from tests.consensus.world import Faults
 
 
 def test_a_replica_whose_place_is_trimmed_rejoins_by_a_snapshot() -> None:
+    """AT-33."""
     cluster = started(3)
     leader = cluster.await_leader()
     behind, other = followers_of(cluster)
@@ -53,6 +54,7 @@ def test_a_replica_far_behind_rejoins_from_the_log_in_pieces_under_a_new_leader(
 
 
 def test_a_slow_disk_outside_the_quorum_stalls_no_commit_and_costs_a_window() -> None:
+    """AT-33."""
     cluster = started(3)
     leader = cluster.await_leader()
     slow = followers_of(cluster)[0]
@@ -111,6 +113,7 @@ def test_an_observer_follows_and_never_counts() -> None:
 
 
 def test_a_replica_that_lost_its_disk_follows_and_does_not_vote() -> None:
+    """AT-32: neither in elections nor in what is committed."""
     cluster = started(3)
     cluster.commit()
     leader = cluster.await_leader()
@@ -134,6 +137,7 @@ def test_a_replica_that_lost_its_disk_follows_and_does_not_vote() -> None:
 
 
 def test_what_a_lost_disk_had_stored_is_no_longer_counted() -> None:
+    """AT-32, for a leader that counted it before."""
     cluster = started(3)
     leader = cluster.await_leader()
     wiped, other = followers_of(cluster)

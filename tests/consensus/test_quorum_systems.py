@@ -27,7 +27,7 @@ def commits(cluster: Cluster, duration_ms: float = 2000.0) -> bool:
 def test_half_of_four_replicas_with_the_leader_go_on_where_half_replicates(
     quorums: str, goes_on: bool
 ) -> None:
-    """AT-7."""
+    """AT-7: where the plain majority of the same trace does not."""
     cluster = started(4, quorums)
     cluster.commit()
     for number in followers_of(cluster)[:2]:

@@ -9,6 +9,7 @@ from tests.consensus.scenario import (
 
 
 def test_a_read_is_confirmed_by_a_fresh_round_and_never_by_a_leader_that_is_cut_off() -> None:
+    """AT-30."""
     cluster = started(3)
     leader = cluster.await_leader()
     cluster.commit()
@@ -24,6 +25,7 @@ def test_a_read_is_confirmed_by_a_fresh_round_and_never_by_a_leader_that_is_cut_
 
 
 def test_two_of_five_confirm_reads_where_four_elect() -> None:
+    """AT-30: those who meet every election quorum, which need not be a majority."""
     cluster = started(5, "simple L=4 R=2")
     cluster.commit()
     leader = cluster.await_leader()

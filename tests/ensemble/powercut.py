@@ -7,9 +7,10 @@ made durable. Creating, renaming and removing names counts as durable at once (a
 order), contents never do.
 """
 
+import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -139,11 +140,23 @@ class Disk:
     @classmethod
     def at(cls, moment: float, log: Path, folder: Path) -> "Disk":
         """Follow a trace up to a moment of the wall clock; the folder was empty before."""
-        disk = cls(folder)
-        for call in calls(log):
-            if call.returned <= moment:
-                disk.follow(call)
+        (disk,) = cls.at_each([moment], log, folder)
         return disk
+
+    @classmethod
+    def at_each(cls, moments: Iterable[float], log: Path, folder: Path) -> "Iterator[Disk]":
+        """Follow a trace and stop at each of some moments, ascending: it is one disk that grows."""
+        disk = cls(folder)
+        following = list(calls(log))
+        for moment in moments:
+            later = []
+            for call in following:
+                if call.returned <= moment:
+                    disk.follow(call)
+                else:
+                    later.append(call)
+            following = later
+            yield disk
 
     def follow(self, call: Call) -> None:
         """Take the effect of one call."""
@@ -158,9 +171,35 @@ class Disk:
         """Put down the files as a power cut would leave them."""
         for folder in sorted(self.folders):
             (target / folder).mkdir(parents=True, exist_ok=True)
-        for path, data in self.durable.items():
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            (target / path).write_bytes(data)
+        put_down(self.durable, target)
+
+    def left_by(self, call: Call, length: int) -> dict[str, bytearray]:
+        """The contents if the power fails within a write of which the first bytes get through."""
+        contents = {path: self._current(path) for path in {*self.durable, *self._pending}}
+        path = self._below(call.path)
+        assert path is not None
+        apply(contents[path], self._offset_of(call), call.data[:length])
+        return contents
+
+    def left_by_chance(self, chance: random.Random) -> dict[str, bytearray]:
+        """The contents if of what is not synced some writes got through, and some in part."""
+        contents = {path: bytearray(data) for path, data in self.durable.items()}
+        for path, changes in self._pending.items():
+            content = contents.setdefault(path, bytearray())
+            for offset, data in changes:
+                kept = chance.choice((0, 1, chance.random()))
+                if kept and data is not None:
+                    apply(content, offset, data[: int(kept * len(data))])
+        return contents
+
+    def is_of(self, call: Call) -> bool:
+        """Whether a call writes to one of the files."""
+        return call.name in WRITES and self._below(call.path) is not None
+
+    def _offset_of(self, call: Call) -> int:
+        if call.name in ("pwrite64", "pwritev"):
+            return int(call.arguments.rpartition(", ")[2], 0)
+        return self._offsets.get(call.descriptor, 0)
 
     def _below(self, path: str) -> str | None:
         if path == str(self.folder):
@@ -210,13 +249,11 @@ class Disk:
             self._offsets[descriptor] = call.result
         elif call.name == "ftruncate":
             self._write(descriptor, path, int(call.arguments.rpartition(", ")[2]), None)
-        elif call.name in ("pwrite64", "pwritev"):
-            offset = int(call.arguments.rpartition(", ")[2], 0)
+        elif call.name in WRITES:
+            offset = self._offset_of(call)
             self._write(descriptor, path, offset, call.data)
-        elif call.name in ("write", "writev"):
-            offset = self._offsets.get(descriptor, 0)
-            self._write(descriptor, path, offset, call.data)
-            self._offsets[descriptor] = offset + call.result
+            if call.name in ("write", "writev"):
+                self._offsets[descriptor] = offset + call.result
         elif call.name in SYNCS:
             for change in self._pending.pop(path, ()):
                 apply(self.durable.setdefault(path, bytearray()), *change)
@@ -232,6 +269,13 @@ class Disk:
         for change in self._pending.get(path, ()):
             apply(content, *change)
         return content
+
+
+def put_down(contents: Mapping[str, bytes | bytearray], target: Path) -> None:
+    """Write files, by their paths below a folder."""
+    for path, data in contents.items():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_bytes(data)
 
 
 def apply(content: bytearray, offset: int, data: bytes | None) -> None:

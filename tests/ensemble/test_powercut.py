@@ -1,6 +1,8 @@
 """Durability: what is acknowledged has been synced, as strace and a simulated power cut show."""
 
 import itertools
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -9,9 +11,11 @@ from pathlib import Path
 import lmdb
 import pytest
 
+from coord.storage.log import DurableLog
 from tests.ensemble import frames
 from tests.ensemble.powercut import (
     Disk,
+    put_down,
     replies,
     strace_missing,
     syncs,
@@ -89,21 +93,43 @@ def write(probe: Probe, count: int) -> list[str]:
     return [probe.create(f"/n{number:05d}", b"x" * 100) for number in range(count)]
 
 
+def created_in(disk: Disk, folder: Path) -> set[str]:
+    """The paths of the nodes that a log creates, which a power cut leaves."""
+    files = {path: data for path, data in disk.durable.items() if path.startswith("log/")}
+    shutil.rmtree(folder, ignore_errors=True)
+    put_down(files, folder)
+    log = DurableLog.open(folder / "log")
+    try:
+        entries = log.read(1, log.last_index, 1 << 30) if log.last_index else []
+    finally:
+        log.close()
+    return {path.decode() for entry in entries for path in re.findall(rb"/n\d{5}", entry.payload)}
+
+
 @pytest.mark.parametrize(("size", "durable_on"), [(1, 1), (3, 2)])
 def test_each_reply_comes_after_a_sync_of_its_own_on_a_replication_quorum(
     tmp_path: Path, size: int, durable_on: int
 ) -> None:
+    """AT-2: and each is found in the logs that a power cut would leave as the reply goes out."""
     traced = Traced(tmp_path, size)
     count = 200 if size == 1 else 50
     with traced.ensemble as ensemble:
         home = ensemble.leader()
         with Probe(ensemble.address(home)) as probe:
             port = probe.socket.getsockname()[1]
-            write(probe, count)
+            acknowledged = write(probe, count)
         traced.cut()
     # The first thing sent is the answer to the greeting; the last replies end the session.
     sent = replies(traced.traces[home], port)[: count + 1]
     assert len(sent) == count + 1
+    step = count // 10
+    after_each = [
+        Disk.at_each(sent[::step], traced.traces[i], traced.data(i)) for i in ensemble.ids
+    ]
+    for number, disks in enumerate(zip(*after_each, strict=True)):
+        needed = set(acknowledged[: number * step])
+        holders = [needed <= created_in(disk, tmp_path / "cut") for disk in disks]
+        assert sum(holders) >= durable_on
     synced = [syncs(traced.traces[i], traced.data(i)) for i in ensemble.ids]
     for before, reply in itertools.pairwise(sent):
         replicas = [any(before < time < reply for time in times) for times in synced]

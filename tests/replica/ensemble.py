@@ -102,7 +102,7 @@ class Import:
 class Running:
     """One replica; its own `Outside`."""
 
-    def __init__(self, number: int, members: tuple[Member, ...]) -> None:
+    def __init__(self, number: int, members: tuple[Member, ...], quorums: str) -> None:
         self.disk = Disk(birth=number)
         self.warnings: list[str] = []
         self.stock = Stock()
@@ -115,7 +115,7 @@ class Running:
             id=number,
             birth=number,
             members=members,
-            quorums="majority",
+            quorums=quorums,
             heartbeat_ms=100,
             election_ms=1000,
             genesis=GENESIS,
@@ -191,13 +191,13 @@ class Running:
 class Ensemble:
     """Replicas 1..count; time and messages move together in `run`."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, quorums: str = "majority") -> None:
         self.now_ms = 0
         members = tuple(
             Member(number, 0, MemberRole.VOTER, f"p{number}:1", f"c{number}:1")
             for number in range(1, count + 1)
         )
-        self.members = {number: Running(number, members) for number in range(1, count + 1)}
+        self.members = {number: Running(number, members, quorums) for number in range(1, count + 1)}
         self.stopped: set[int] = set()
         self.wires: dict[tuple[int, int], Wire] = {}
         self.ends: dict[tuple[int, int], Link] = {}

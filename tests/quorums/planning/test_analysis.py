@@ -23,6 +23,7 @@ def figures(text: str, count: int, **assumed: float) -> Analysis:
 
 @given(brute.systems(), st.sampled_from([0.001, 0.1, 0.5]))
 def test_each_side_is_what_brute_force_says(system: QuorumSystem, p: float) -> None:
+    """AT-23."""
     analysis = analyse(system, Assumptions(p=p))
     count = len(system.members)
     for side, expression in (
@@ -38,6 +39,7 @@ def test_each_side_is_what_brute_force_says(system: QuorumSystem, p: float) -> N
 
 @given(brute.systems(replicas=5))
 def test_slack_and_fast_quorums_are_what_brute_force_says(system: QuorumSystem) -> None:
+    """AT-23."""
     analysis = analyse(system, Assumptions())
     count = len(system.members)
     elects, replicates = (
@@ -63,6 +65,7 @@ def test_slack_and_fast_quorums_are_what_brute_force_says(system: QuorumSystem) 
 @settings(max_examples=40)
 @given(brute.systems(replicas=4))
 def test_the_load_is_that_of_the_best_corner(system: QuorumSystem) -> None:
+    """AT-23."""
     analysis = analyse(system, Assumptions())
     count = len(system.members)
     for side, expression in (
@@ -78,6 +81,7 @@ def test_the_load_is_that_of_the_best_corner(system: QuorumSystem) -> None:
 def test_the_downtime_is_that_of_the_whole_chain(
     system: QuorumSystem, rates: tuple[float, float, float]
 ) -> None:
+    """AT-23."""
     fails, repairs, leads = rates
     analysis = analyse(
         system, Assumptions(mttf_h=1 / fails, mttr_h=1 / repairs, election_s=3600 / leads)
@@ -89,6 +93,7 @@ def test_the_downtime_is_that_of_the_whole_chain(
 @settings(max_examples=40)
 @given(brute.systems(replicas=4))
 def test_random_waits_are_means_over_all_orders_of_replies(system: QuorumSystem) -> None:
+    """AT-23."""
     classes = Classes(system)
     elects, commits = (classes.sufficient(side) for side in (system.elects, system.replicates))
     waits = random_waits(classes, elects, commits)

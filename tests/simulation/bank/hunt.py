@@ -7,8 +7,10 @@ from itertools import combinations
 import attrs
 import pytest
 
+from coord.consensus.invariants import BrokenInvariant
 from coord.quorums import parse
 from tests.simulation.bank import disks, quorums, replicas
+from tests.simulation.invariants import Violation
 from tests.simulation.plan import Plan, draw_plan
 from tests.simulation.run import Run
 
@@ -43,6 +45,10 @@ NEEDS: dict[Bug, Callable[[Plan], bool]] = {
 """What a seed must bring along for a bug to show at all; other seeds are passed over."""
 
 
+FOUND = (Violation, BrokenInvariant, AssertionError)
+"""A rule of the checkers, of consensus, or of other modules is broken; nothing else is a find."""
+
+
 @attrs.frozen
 class Catch:
     """How a bug was found."""
@@ -65,7 +71,7 @@ def hunt(bug: Bug, seeds: range, seconds_max: float) -> Catch | None:
                 continue
             try:
                 Run(plan).to_the_end()
-            except Exception as error:  # noqa: BLE001 - whatever ends the run has found the bug
+            except FOUND as error:
                 what = f"{type(error).__name__}: {error}"
                 return Catch(seed, what, time.process_time() - begun)
             if time.process_time() - begun > seconds_max:

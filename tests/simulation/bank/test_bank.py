@@ -20,6 +20,7 @@ TAKE_LONGER = {
     "bug", [bug for bug in BANK if bug not in TAKE_LONGER], ids=lambda bug: bug.__name__
 )
 def test_a_known_bug_is_found(bug: Bug) -> None:
+    """AT-6: `election_quorum_one_short` (L) and `replication_quorum_one_short` (R)."""
     found = hunt(bug, range(500), SECONDS_MAX)
     print(found)
     assert found is not None
