@@ -54,7 +54,7 @@ def test_the_compiled_modules_pass_the_tests_of_their_sources() -> None:
         env={**os.environ, "COORD_TEST_COMPILED": "1"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
