@@ -48,12 +48,12 @@ def dev(
     for number in (*_ports(port, replicas), *_ports(port + PEER_PORT_OFFSET, replicas)):
         if not _is_free(number):
             _refuse(f"port {number} on 127.0.0.1 is in use; choose other ports with --port")
-    with _folder(data) as folder, _signals_raise():
+    with _folder(data) as folder, _Signals() as signals:
         status = 0
         ensemble = _Ensemble(folder, replicas, quorums, port)
         try:
-            ensemble.start()
-            status = _attend(ensemble, command)
+            ensemble.start(signals)
+            status = _attend(ensemble, command, signals)
         except _EndedError as ended:
             status = 128 + ended.number if command else 0
         finally:
@@ -80,7 +80,7 @@ class _Ensemble:
         self._processes: list[subprocess.Popen[bytes]] = []
         self.hosts = ",".join(f"127.0.0.1:{number}" for number in self._client_ports)
 
-    def start(self) -> None:
+    def start(self, signals: "_Signals") -> None:
         """Start all replicas and wait until the ensemble serves."""
         for place in range(len(self._client_ports)):
             path = self._folder / f"replica-{place + 1}.toml"
@@ -94,11 +94,12 @@ class _Ensemble:
                 )
             )
         deadline = time.monotonic() + SERVES_WITHIN_S
-        while not all(_serves(port) for port in self._client_ports):
-            self.check()
-            if time.monotonic() > deadline:
-                _refuse(f"the ensemble did not serve within {SERVES_WITHIN_S:.0f} s")
-            time.sleep(0.05)
+        with signals.raised():
+            while not all(_serves(port) for port in self._client_ports):
+                self.check()
+                if time.monotonic() > deadline:
+                    _refuse(f"the ensemble did not serve within {SERVES_WITHIN_S:.0f} s")
+                time.sleep(0.05)
 
     def check(self) -> None:
         """Give up when a replica has ended by itself; it has said why."""
@@ -162,7 +163,7 @@ class _Ensemble:
         return "\n".join(lines) + "\n"
 
 
-def _attend(ensemble: _Ensemble, command: tuple[str, ...]) -> int:
+def _attend(ensemble: _Ensemble, command: tuple[str, ...], signals: "_Signals") -> int:
     if command:
         environment = os.environ | {"COORD_HOSTS": ensemble.hosts}
         try:
@@ -171,10 +172,12 @@ def _attend(ensemble: _Ensemble, command: tuple[str, ...]) -> int:
             print(f"coord: {command[0]}: {error.strerror}", file=sys.stderr)
             return 127
         try:
-            status = process.wait()
+            with signals.raised():
+                status = process.wait()
         except _EndedError as ended:
             process.send_signal(ended.number)
-            status = process.wait()
+            with signals.raised():
+                status = process.wait()
         return status if status >= 0 else 128 - status
     program = "coord" if shutil.which("coord") else f"{sys.executable} -m coord"
     print(
@@ -187,7 +190,8 @@ def _attend(ensemble: _Ensemble, command: tuple[str, ...]) -> int:
         "Any ZooKeeper client can use these addresses. Ctrl-C ends the ensemble.",
         flush=True,
     )
-    ensemble.wait()
+    with signals.raised():
+        ensemble.wait()
     return 1
 
 
@@ -239,16 +243,40 @@ def _folder(data: Path | None) -> Iterator[Path]:
         yield data
 
 
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the ensemble instead of leaving it behind."""
+class _Signals:
+    """SIGINT, SIGTERM and SIGHUP: they end the ensemble instead of leaving it behind.
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise _EndedError(number)
+    They are raised only where everything that was started is known, and only one at a time: several
+    may come at once, and the second must not break off what the first one began.
+    """
 
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self._are_raised = False
+        self._noted = 0
+        """The one that came last and was not raised; 0: none."""
+
+    def __enter__(self) -> "_Signals":
+        self._before = {number: signal.signal(number, self._come) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """In this block a signal raises _EndedError, also one that came since the last block."""
+        self._are_raised = True
+        try:
+            if self._noted:
+                self._come(self._noted, None)
+            yield
+        finally:
+            self._are_raised = False
+
+    def _come(self, number: int, _frame: FrameType | None) -> None:
+        if self._are_raised:
+            self._are_raised = False
+            self._noted = 0
+            raise _EndedError(number)
+        self._noted = number

@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 import trio
 
+from coord.cli.compiled import outdated
 from coord.config import ConfigError, load
+
+LOG = logging.getLogger(__name__)
 
 
 @click.command()
@@ -25,6 +28,8 @@ def serve(config: Path) -> None:
             print(f"coord: {config}: {fault}", file=sys.stderr)
         sys.exit(2)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if modules := outdated():
+        LOG.warning("not compiled from the present sources, install again: %s", ", ".join(modules))
     from coord.server import StartError, StopError, run
 
     try:

@@ -105,7 +105,8 @@ class ReplicaLoop:
         """Make rounds happen when nothing else does."""
         while True:
             await trio.sleep(self._tick_ms / 1000)
-            while self.round(0.0):
+            # Nobody else is awake to see that what this round began to gather is sent on in time.
+            while self.round(0.0) or self.replica.is_gathering:
                 await trio.lowlevel.checkpoint()
 
     def round(self, linger_s: float) -> bool:

@@ -13,7 +13,7 @@
 
 from coord.consensus.epochs import owner_of
 from coord.consensus.log import Entry, EntryKind
-from coord.consensus.messages import Ack, Alive, Message, Promise
+from coord.consensus.messages import Ack, Alive, Candidacy, Message, Promise
 from coord.consensus.node import Node
 from coord.consensus.role import RoleName
 from tests.consensus.disk import Disk, Violation
@@ -54,8 +54,9 @@ class Checkers:
             self.positions[entry.payload] = entry.index
 
     def say(self, disk: Disk, message: Message) -> None:
-        if isinstance(message, Promise):
+        if isinstance(message, Promise | Candidacy):
             require(disk.hard.promised >= message.epoch, "6: a promise is durable")
+        if isinstance(message, Promise):
             require(disk.highest >= message.last_index, "6: a promised history is durable")
         if isinstance(message, Ack | Alive) and message.stored >= 0:
             require(disk.hard.current_epoch >= message.epoch, "6: an adopted epoch is durable")

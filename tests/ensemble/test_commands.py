@@ -90,6 +90,26 @@ def test_dev_that_is_told_twice_to_end_does_so_at_once_and_leaves_nothing_either
         os.kill(replica, 0)
 
 
+def test_signals_that_come_to_dev_at_once_leave_nothing_either() -> None:
+    port = dev_port(1)
+    with start_coord("dev", "--replicas", "1", "--port", str(port)) as process:
+        assert process.stdout is not None
+        line = ""
+        while "pid " not in line:
+            line = process.stdout.readline()
+        replica = int(line.partition("pid ")[2].partition(")")[0])
+        process.send_signal(signal.SIGSTOP)  # so that all of them wait when it goes on
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+            process.send_signal(number)
+        try:
+            assert process.wait(20) == 0
+            with pytest.raises(ProcessLookupError):
+                os.kill(replica, 0)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(replica, signal.SIGKILL)
+
+
 def test_dev_refuses_quorums_that_miss_each_other_and_ports_in_use() -> None:
     done = coord("dev", "--replicas", "5", "--quorums", "simple L=3 R=2")
     assert done.returncode == 2

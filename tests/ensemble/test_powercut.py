@@ -100,7 +100,7 @@ def created_in(disk: Disk, folder: Path) -> set[str]:
     put_down(files, folder)
     log = DurableLog.open(folder / "log")
     try:
-        entries = log.read(1, log.last_index, 1 << 30)
+        entries = log.read(1, log.last_index, 1 << 30) if log.last_index else []
     finally:
         log.close()
     return {path.decode() for entry in entries for path in re.findall(rb"/n\d{5}", entry.payload)}

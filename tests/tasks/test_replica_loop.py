@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import trio
 
 from coord.tasks import replica_loop
 from coord.tasks.replica_loop import READING_UP_MS, ReplicaLoop
@@ -93,3 +94,19 @@ def test_clients_that_never_pause_do_not_hold_up_the_ticks_after_a_pause(driven:
     assert first <= back_ms + READING_UP_MS + 10
     assert len(others) >= (1000 - READING_UP_MS) // TICK_MS - 2
     assert not any(was_away for _at, was_away in others)
+
+
+async def test_what_gathers_in_a_tick_is_sent_on_before_the_next_one(
+    driven: Driven, autojump_clock: object
+) -> None:
+    """The task that waits for the sockets sleeps: this round took what would have woken it."""
+    advances = []
+
+    def advance() -> None:
+        advances.append(driven.clock.now_ms)
+        driven.replica.is_gathering = len(advances) < 4
+
+    driven.replica.advance = advance  # type: ignore[method-assign]
+    with trio.move_on_after(1.5 * TICK_MS / 1000):
+        await driven.loop._keep_ticking()
+    assert len(advances) == 4
