@@ -94,7 +94,7 @@ class DurableLog:
     def open(cls, path: Path) -> "DurableLog":
         """Open the log, made when it is not there; its start counter is raised durably."""
         databases = {b"state": True, b"entries": False}  # others mend what is damaged in an entry
-        check_pages(path / "data.mdb", DamagedLog, databases, numbered=(b"state", b"hard"))
+        check_pages(path / "data.mdb", DamagedLog, databases, records.NUMBERED)
         environment = Environment.open(
             path, map_bytes=MAP_BYTES, locked=False, durable=True, damage=DamagedLog
         )

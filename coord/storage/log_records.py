@@ -7,6 +7,7 @@ from typing import Final
 
 from coord.consensus.log import HardState, Point
 from coord.storage.errors import DamagedLog
+from coord.storage.pages import Numbered
 from coord.storage.seal import unseal
 
 EPOCH_S: Final = 1_577_836_800
@@ -19,6 +20,7 @@ POINT: Final = Struct(">qqQ")
 NUMBER: Final = Struct(">Q")
 _HARD: Final = Struct(">qqqqqqQQ")
 """The fields, those of `reach`, and the number of the transaction."""
+NUMBERED: Final = Numbered(b"state", b"hard", _HARD.size)
 _HARD_BEFORE: Final = Struct(">qqqq")
 """As it was written before it had a reach."""
 

@@ -5,8 +5,8 @@ makes it show an older state, lose a key, or read beyond the file, which ends th
 word. Values have seals of their own; this is about everything else. A file at rest has exactly
 these properties, and one flipped byte outside of a value breaks at least one of them:
 
-1. Both pages that name a state are whole, and their numbers follow one another.
-2. What they name bears their numbers: the newest state is not taken for an older one.
+1. The page that names the newest state is whole, and where the number says.
+2. The state bears that number itself: an older one is not taken for the newest.
 3. Every page is where it says, of the kind it should be; its items fill it without a gap, inside.
 4. Keys ascend, within the bounds that the pages above set; depths and counts are as written down.
 5. Every page is used once, or free, never both and never neither: an old version of a page is a
@@ -16,6 +16,8 @@ It takes about 2 µs an item. So it is for files that are small: the log always 
 """
 
 import mmap
+import os
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from struct import Struct
@@ -42,6 +44,7 @@ _BRANCH, _LEAF, _OVERFLOW, _META_PAGE = 1, 2, 4, 8
 _KEPT_ELSEWHERE, _HOLDS_TREE = 1, 2
 _INTEGER_KEYS: Final = 8
 _NO_ROOT: Final = (1 << 64) - 1
+_NUMBER_AT: Final = _HEAD_BYTES + _META.size + 2 * _TREE.size + 8
 _DEPTH_MAX: Final = 32
 
 
@@ -99,18 +102,27 @@ class Item:
     """Its length in bytes."""
 
 
+@attrs.frozen
+class Numbered:
+    """A sealed value that ends with the number of the transaction that wrote the state."""
+
+    database: bytes
+    """Where it is."""
+    key: bytes
+    """Its key."""
+    size: int
+    """Its length without the seal; another one bears no number."""
+
+
 def check_pages(
     file: Path,
     damage: type[Damaged],
     databases: Mapping[bytes, bool],
-    *,
-    numbered: tuple[bytes, bytes] | None = None,
+    numbered: Numbered | None = None,
 ) -> None:
     """Check a file that nobody has open; one that is not there or empty is whole.
 
-    `databases`: those that there may be, and whether all their values must be whole. `numbered`: a
-    database, and the key of a sealed value that ends with the number of the transaction that wrote
-    the state.
+    `databases`: those that there may be, and whether all their values must be whole.
     """
     try:
         with file.open("rb") as opened:
@@ -121,26 +133,69 @@ def check_pages(
         return
     with data:
         try:
-            _check(data, databases, numbered)
+            hidden = _check(data, databases, numbered)
         except _Broken as broken:
             raise damage(f"{file} is damaged: {broken}") from None
+    if hidden is not None:
+        at, number = hidden
+        with file.open("r+b") as opened:
+            opened.seek(at)
+            opened.write(_PAGE.pack(number))
+            opened.flush()
+            os.fsync(opened.fileno())
 
 
 def _check(
-    data: mmap.mmap, databases: Mapping[bytes, bool], numbered: tuple[bytes, bytes] | None
-) -> None:
+    data: mmap.mmap, databases: Mapping[bytes, bool], numbered: Numbered | None
+) -> tuple[int, int] | None:
+    """Check the newest state; where a number is to be put right, return the place and the number.
+
+    The page of the older state may be torn: it was being overwritten when the power failed. When
+    all but its number was written, it is a whole state, newer than the one that counts. It cannot
+    be told from one that was acknowledged, and whose number is damaged: so that is what counts.
+    """
     first = _named_state(data, 0, 0)
-    states = [first, _named_state(data, 1, first.free.page_bytes)]
+    page_bytes = first.free.page_bytes
+    states = [first, _named_state(data, 1, page_bytes)]
     older, newest = sorted(states, key=lambda state: state.number)
-    if newest.number > older.number + 1:
-        raise _Broken("its two states do not follow one another")
     if newest.number == 0:
-        return  # nothing was ever written
+        return None  # nothing was ever written
     if states[newest.number & 1] is not newest:
         raise _Broken("its two states have changed places")
-    if numbered is not None and older.number:
-        _check_number(data, older, numbered)
-    _Pages(data, newest).check(databases, numbered)
+    if numbered is not None:
+        hidden = attrs.evolve(older, number=newest.number + 1)
+        if _is_whole(data, hidden, databases, numbered):
+            return states.index(older) * page_bytes + _NUMBER_AT, hidden.number
+        if _number(data, newest, numbered) not in (None, newest.number):
+            raise _Broken(f"its state {newest.number} is another one")
+    _Pages(data, newest).check(databases)
+    return None
+
+
+def _is_whole(
+    data: mmap.mmap, state: _State, databases: Mapping[bytes, bool], numbered: Numbered
+) -> bool:
+    """Whether a state, which may be torn, bears the number that it should have, and is whole."""
+    try:
+        if _number(data, state, numbered) != state.number:
+            return False
+        _Pages(data, state).check(databases)
+    except (_Broken, struct.error):
+        return False
+    return True
+
+
+def _number(data: mmap.mmap, state: _State, numbered: Numbered) -> int | None:
+    """Return the number that a state bears; None when it bears none."""
+    pages = _Pages(data, state)
+    for item in list(pages.items(state.main)):
+        if item.key == numbered.database and item.size == _TREE.size:
+            for record in pages.items(_tree(data, item.start)):
+                if record.key == numbered.key:
+                    value = unseal(record.key, data[record.start : record.start + record.size])
+                    if value is not None and len(value) == numbered.size:
+                        return int.from_bytes(value[-8:], "big")
+    return None
 
 
 def _named_state(data: mmap.mmap, place: int, page_bytes: int) -> _State:
@@ -166,14 +221,6 @@ def _tree(data: mmap.mmap, at: int) -> _Tree:
     return _Tree(*_TREE.unpack_from(data, at))
 
 
-def _check_number(data: mmap.mmap, state: _State, numbered: tuple[bytes, bytes]) -> None:
-    """Check that a state bears the number by which it is known; a new file bears none yet."""
-    pages = _Pages(data, state)
-    for item in list(pages.items(state.main)):
-        if item.key == numbered[0] and item.size == _TREE.size:
-            pages.check_number(_tree(data, item.start), numbered[1])
-
-
 class _Pages:
     """The pages of one state."""
 
@@ -184,7 +231,7 @@ class _Pages:
         self._taken = bytearray(min(state.last_page, len(data) // self._page_bytes + 1) + 1)
         self._branches = self._leaves = self._overflow = 0
 
-    def check(self, databases: Mapping[bytes, bool], numbered: tuple[bytes, bytes] | None) -> None:
+    def check(self, databases: Mapping[bytes, bool]) -> None:
         """Check the whole state."""
         self._take(0)
         self._take(1)
@@ -195,18 +242,7 @@ class _Pages:
                 raise _Broken(f"there is no database {item.key!r}")
             tree = _tree(self._data, item.start)
             self._check_values(item.key, tree, is_sealed=databases[item.key])
-            if numbered is not None and item.key == numbered[0]:
-                _Pages(self._data, self._state).check_number(tree, numbered[1])
         self._check_free()
-
-    def check_number(self, tree: _Tree, key: bytes) -> None:
-        """Check that the value under a key ends with the number of this state."""
-        for item in self.items(tree):
-            if item.key == key:
-                value = unseal(key, self._data[item.start : item.start + item.size])
-                number = self._state.number
-                if value is not None and value[-8:] != number.to_bytes(8, "big"):
-                    raise _Broken(f"its state {number} is another one")
 
     def _check_values(self, name: bytes, tree: _Tree, *, is_sealed: bool) -> None:
         data = self._data

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from coord.consensus.log import HardState, point_of
+from coord.storage import log_records as records
 from coord.storage.errors import DamagedLog
 from coord.storage.log import DurableLog
 from coord.storage.pages import check_pages
@@ -48,8 +49,9 @@ def test_an_older_state_is_not_taken_for_the_newest(file):
     at = numbers(data).index(newest) * PAGE + NUMBER_AT
     data[at : at + 8] = (newest - 2).to_bytes(8, "little")  # at most two flipped bits
     file.write_bytes(data)
-    with pytest.raises(DamagedLog, match="is another one"):
-        DurableLog.open(file.parent)
+    log = DurableLog.open(file.parent)
+    assert log.last_index == 10
+    log.close()
 
 
 def test_the_older_state_is_not_taken_for_a_newer_one(file):
@@ -83,7 +85,7 @@ def test_an_older_version_of_a_page_is_not_taken_for_the_present_one(file):
 def was_found(file):
     """Whether the file is refused; else it is what it was, for the page was not in use."""
     try:
-        check_pages(file, DamagedLog, ENTRIES, numbered=(b"state", b"hard"))
+        check_pages(file, DamagedLog, ENTRIES, records.NUMBERED)
     except DamagedLog:
         return True
     log = DurableLog.open(file.parent)
