@@ -175,7 +175,7 @@ class Tree:
         self.sum += _checksum(new)[0] - _checksum(old)[0]
         # Nothing but the data changed its length.
         self.data_bytes += len(new) - len(old)
-        if old[KIND_AT] == _TTL:
+        if old[KIND_AT] > _EPHEMERAL:  # its age counts from now on
             self._unlist(path, old)
             self._list(path, new)
         return stat

@@ -36,3 +36,15 @@ def test_a_container_waits_for_its_first_child_and_not_after_its_last():
     create(tree, b"/c/a")
     delete(tree, b"/c/a")
     assert reapable(tree.store, 1, 9) == [(b"/c", 1, 3)]
+
+
+def test_a_container_that_is_written_waits_anew_and_leaves_nothing_listed_when_it_goes():
+    """Found by the simulation (seed 7976): the list kept a container that was gone."""
+    tree = founded()
+    create(tree, b"/c", Kind.CONTAINER)
+    tree.zxid, tree.time_ms = 2, 1000
+    tree.set_data(b"/c", tree.store.get(b"/c"), b"\x00\x00\x00\x01x")
+    assert reapable(tree.store, CONTAINER_IDLE_MS + 999, 9) == []
+    assert reapable(tree.store, CONTAINER_IDLE_MS + 1001, 9) == [(b"/c", 2, 1)]
+    delete(tree, b"/c")
+    assert reapable(tree.store, 10 * CONTAINER_IDLE_MS, 9) == []
