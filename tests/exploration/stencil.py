@@ -16,7 +16,8 @@ from coord.consensus.configuration import Configuration
 from coord.consensus.effects import Persist
 from coord.consensus.follower import Follower
 from coord.consensus.gathering import Gathering
-from coord.consensus.journal import Journal, _Handed
+from coord.consensus.handed import Handed
+from coord.consensus.journal import Journal
 from coord.consensus.leader import Leader
 from coord.consensus.log import Entry, HardState, Point
 from coord.consensus.membership import Membership
@@ -69,7 +70,7 @@ _TABLE: dict[type, Callable[[Any], Any]] = {
         (
             Configuration,
             Persist,
-            _Handed,
+            Handed,
             Entry,
             HardState,
             Point,
