@@ -10,10 +10,12 @@ is known to live), `link` (one connection), `keeper` (one session over many conn
 `recipes`.
 """
 
+from client.cache import Cache
 from client.calls import OPEN_ACL
 from client.client import Client, connect
 from client.deadline import Clock, Prove
 from client.errors import ClientClosed, LockLost, OutcomeUnknown
+from client.events import Event, Resynced
 from client.keeper import OpenStream
 from client.recipes.config import BadConfig
 from client.recipes.election import Leader
@@ -21,7 +23,7 @@ from client.recipes.holds import Held, Term
 from client.recipes.queue import LayoutName
 from client.session import Session
 from client.transactions import Guard, Transaction
-from client.watches import Event, Resynced
+from client.tree import Tree
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
     AuthFailed,
@@ -56,6 +58,7 @@ __all__ = [
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Cache",
     "Client",
     "ClientClosed",
     "Clock",
@@ -92,6 +95,7 @@ __all__ = [
     "Term",
     "ThrottledOp",
     "Transaction",
+    "Tree",
     "Unimplemented",
     "WatcherType",
     "Znode",

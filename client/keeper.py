@@ -153,7 +153,7 @@ class Keeper:
 
     async def attached(self) -> Session:
         """Return the present session once there is a connection."""
-        session = (await self._room(None)).session
+        session = (await self.room()).session
         assert session is not None
         return session
 
@@ -173,12 +173,12 @@ class Keeper:
     ) -> Reply:
         await trio.lowlevel.checkpoint_if_cancelled()  # what is cancelled is not sent
         while True:
-            pending = post(await self._room(session))
+            pending = post(await self.room(session))
             pending.then = then
             with suppress(NotSent):
                 return await pending.wait()
 
-    async def _room(self, session: Session | None) -> Link:
+    async def room(self, session: Session | None = None) -> Link:
         """Return the connection once there is one with room for another request."""
         while True:
             if self._failure is not None:
@@ -273,7 +273,7 @@ class Keeper:
         _log.info("connection lost: %s", link.lost)
         self._zxid = link.zxid
         self._link = None
-        self.hub.interrupt()
+        self.hub.interrupt(link.heard_at)
         self._wake()
 
     async def _failed(self, why: str) -> None:

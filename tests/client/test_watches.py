@@ -209,6 +209,7 @@ async def test_a_lost_connection_is_a_gap(autojump_clock, fake, zk):
         await wait_all_tasks_blocked()
         fake.cut()
         await wait_all_tasks_blocked()
+        assert (await anext(events)).kind == EventType.NODE_CREATED
         assert await anext(events) == client.Resynced(gap=True)
         fake.tree.put("/a", b"2")
         assert (await anext(events)).kind == EventType.NODE_DATA_CHANGED
