@@ -16,9 +16,11 @@ from client.deadline import Clock, Prove
 from client.errors import ClientClosed, LockLost, OutcomeUnknown
 from client.keeper import OpenStream
 from client.recipes.config import BadConfig
+from client.recipes.counter import Counter
 from client.recipes.election import Leader
 from client.recipes.holds import Held, Term
 from client.recipes.queue import LayoutName
+from client.recipes.value import Value
 from client.session import Session
 from client.transactions import Guard, Transaction
 from client.watches import Event, Resynced
@@ -60,6 +62,7 @@ __all__ = [
     "ClientClosed",
     "Clock",
     "ConnectionLoss",
+    "Counter",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
@@ -93,6 +96,7 @@ __all__ = [
     "ThrottledOp",
     "Transaction",
     "Unimplemented",
+    "Value",
     "WatcherType",
     "Znode",
     "ZooKeeperError",

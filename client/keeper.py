@@ -121,6 +121,11 @@ class Keeper:
         record = EXCHANGES[opcode][1]
         return None if record is None else jute.decode(record, reply.body)[0]
 
+    def post(self, opcode: OpCode, request: object) -> None:
+        """Send a request whose outcome nobody waits for, if there is a connection with room."""
+        if self._link is not None and self._link.has_room:
+            self._link.post(opcode, request)
+
     async def prove(self, session: Session, prove: Prove) -> None:
         """Make sure that the session lives, as of now."""
         asked_at = self.settings.clock()
