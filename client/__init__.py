@@ -12,14 +12,16 @@ is known to live), `link` (one connection), `keeper` (one session over many conn
 
 from client.calls import OPEN_ACL
 from client.client import Client, connect
+from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import ClientClosed, LockLost, OutcomeUnknown
-from client.keeper import OpenStream
+from client.faults import ClientConfigError
 from client.recipes.config import BadConfig
 from client.recipes.election import Leader
 from client.recipes.holds import Held, Term
 from client.recipes.queue import LayoutName
 from client.session import Session
+from client.tls import OpenStream, Tls
 from client.transactions import Guard, Transaction
 from client.watches import Event, Resynced
 from client.znodes import Stat, Znode
@@ -52,12 +54,15 @@ from coord.wire.records import Acl, Id
 __all__ = [
     "OPEN_ACL",
     "Acl",
+    "Auth",
     "AuthFailed",
     "BadArguments",
     "BadConfig",
     "BadVersion",
     "Client",
     "ClientClosed",
+    "ClientConfig",
+    "ClientConfigError",
     "Clock",
     "ConnectionLoss",
     "EphemeralOnLocalSession",
@@ -91,9 +96,11 @@ __all__ = [
     "Stat",
     "Term",
     "ThrottledOp",
+    "Tls",
     "Transaction",
     "Unimplemented",
     "WatcherType",
+    "WhenAway",
     "Znode",
     "ZooKeeperError",
     "connect",
