@@ -16,6 +16,7 @@ from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import ClientClosed, LockLost, OutcomeUnknown
 from client.faults import ClientConfigError
+from client.instruments import Call, Instrument, LogInstrument, State
 from client.recipes.config import BadConfig
 from client.recipes.election import Leader
 from client.recipes.holds import Held, Term
@@ -59,6 +60,7 @@ __all__ = [
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Call",
     "Client",
     "ClientClosed",
     "ClientConfig",
@@ -71,10 +73,12 @@ __all__ = [
     "Guard",
     "Held",
     "Id",
+    "Instrument",
     "InvalidAcl",
     "LayoutName",
     "Leader",
     "LockLost",
+    "LogInstrument",
     "MarshallingError",
     "NoAuth",
     "NoChildrenForEphemerals",
@@ -94,6 +98,7 @@ __all__ = [
     "SessionExpired",
     "SessionMoved",
     "Stat",
+    "State",
     "Term",
     "ThrottledOp",
     "Tls",

@@ -1,6 +1,6 @@
 """The client: operations, watches and recipes on one session; and `connect`, which makes it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar, Unpack
 
@@ -11,6 +11,7 @@ from client.calls import Calls
 from client.config import ClientConfig, Overrides
 from client.deadline import Clock, Prove, boottime
 from client.hub import Hub
+from client.instruments import Instrument, Instruments
 from client.keeper import Keeper, Settings
 from client.operations import Operations
 from client.recipes.config import ConfigWatch
@@ -108,6 +109,7 @@ class Client(Operations):
 async def connect(
     hosts: str | ClientConfig,
     *,
+    instruments: Iterable[Instrument] = (),
     open_stream: OpenStream = trio.open_tcp_stream,
     clock: Clock = boottime,
     **overrides: Unpack[Overrides],
@@ -122,6 +124,7 @@ async def connect(
     anew and the session resumed; a session that has expired is followed by a new one.
 
     hosts: a connection string, a URL, or a configuration: see `ClientConfig`.
+    instruments: are told of what the client does: see `Instrument`.
     open_stream: for other transports; with `tls` set, what it returns is encrypted.
     clock: for tests.
     overrides: settings that differ from those in `hosts`, by the names of the fields there.
@@ -132,7 +135,7 @@ async def connect(
     if config.tls is not None:
         open_stream = encrypted(open_stream, config.tls)
     hub = Hub()
-    keeper = Keeper(Settings(config, open_stream, clock), hub)
+    keeper = Keeper(Settings(config, open_stream, clock, Instruments(instruments)), hub)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -13,6 +13,7 @@ from client.config import Auth, ClientConfig
 from client.deadline import Clock, Proofs, Prove
 from client.errors import ClientClosed, ReplyLost
 from client.hub import Hub
+from client.instruments import Instruments
 from client.link import FAILURES, Link, LinkLost, NotSent, Pending
 from client.session import Hold, Session
 from client.tls import OpenStream
@@ -49,6 +50,8 @@ class Settings:
     """How to reach a server."""
     clock: Clock
     """Tells when sessions end."""
+    instruments: Instruments
+    """Are told of what happens."""
     identities: list[Auth] = attrs.field(init=False)
     """Shown on every connection; grows with `add_auth`."""
 
@@ -63,6 +66,8 @@ class Keeper:
     def __init__(self, settings: Settings, hub: Hub) -> None:
         self.settings = settings
         self.hub = hub
+        self.instruments = settings.instruments
+        """Are told of what happens; recipes tell them of locks."""
         self.session: Session | None = None
         """The session, or the one before while a new one is being made."""
         self._link: Link | None = None
