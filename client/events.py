@@ -8,6 +8,7 @@ though its version may not. What came and went within the gap leaves its mark on
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import attrs
 
@@ -72,15 +73,12 @@ class Events(Iteration[Event | Resynced]):
         return resynced
 
     async def _stand(self) -> None:
-        self._stream.asked = True
         mode = (
             AddWatchMode.PERSISTENT_RECURSIVE if self._stream.recursive else AddWatchMode.PERSISTENT
         )
         request = AddWatchRequest(self._stream.path, mode)
-        try:
-            await self._calls.keeper.call(OpCode.ADD_WATCH, request, then=self._stream.stand)
-        except ReplyLost:
-            return
+        with self._calls.hub.asking(self._stream) as then, suppress(ReplyLost):
+            await self._calls.keeper.call(OpCode.ADD_WATCH, request, then=then)
 
     def _leave(self) -> None:
         self._calls.hub.leave(self._stream)

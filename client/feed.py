@@ -171,11 +171,11 @@ class Feed(Listener):
             await self._calls.keeper.room()
             self._stand_alone()
             return
-        self.asked = True
         mode = AddWatchMode.PERSISTENT_RECURSIVE if self.recursive else AddWatchMode.PERSISTENT
         request = AddWatchRequest(self.path, mode)
         try:
-            await self._calls.keeper.call(OpCode.ADD_WATCH, request, then=self.stand)
+            with self._calls.hub.asking(self) as then:
+                await self._calls.keeper.call(OpCode.ADD_WATCH, request, then=then)
         except ReplyLost:
             return
         except Unimplemented:

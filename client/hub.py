@@ -6,7 +6,8 @@ queues, set in the order of the wire.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import attrs
@@ -76,6 +77,8 @@ class Listener:
         self.recursive = recursive
         self.asked = False
         """Whether the server was ever asked for the watch."""
+        self.asking: Callable[[Reply], None] | None = None
+        """What waits for the reply to that question; None when it was not put, or is answered."""
         self.standing = False
         """Whether the server has the watch now."""
         self.piecemeal = False
@@ -196,6 +199,35 @@ class Hub:
             )
         listeners.append(listener)
 
+    @contextmanager
+    def asking(self, listener: Listener) -> Iterator[Callable[[Reply], None]]:
+        """Give a listener its watch while a block runs: call what this yields with the reply.
+
+        On servers before 3.9 the last watch set on a znode replaces those of another mode. So while
+        the question is under way nobody sets one that could replace it, and after it those who
+        wait, for children above all, read again.
+        """
+
+        def stand(reply: Reply) -> None:
+            if listener.asking is stand:  # else whoever asked was cancelled, and asks again
+                listener.asking = None
+                listener.stand(reply)
+                self._raise_flags(listener.path)
+
+        listener.asked = True
+        listener.asking = stand
+        try:
+            yield stand
+        finally:
+            if listener.asking is stand:
+                listener.asking = None
+                self._raise_flags(listener.path)
+
+    def _raise_flags(self, path: str) -> None:
+        """Let those who wait read again: their own watches may have been replaced, or left out."""
+        for waiter in self._waiters.get(path, ()):
+            waiter.raise_flag()
+
     def leave(self, who: Waiter | Listener) -> None:
         """Register that somebody does not wait any longer. Safe wherever garbage is collected."""
         self._left.append(who)
@@ -207,7 +239,7 @@ class Hub:
         one would replace it on servers before 3.9.
         """
         for each in self._listeners.get(path, ()):
-            stands = each.standing and not each.piecemeal
+            stands = each.asking is not None or (each.standing and not each.piecemeal)
             if stands and (kind == WatcherType.DATA or not each.recursive):
                 return False
         self._armed.add((path, kind))
@@ -240,7 +272,7 @@ class Hub:
                 waiter.raise_flag()
         for listeners in self._listeners.values():
             for listener in listeners:
-                listener.standing = False
+                listener.standing, listener.asking = False, None
                 listener.drop(since)
 
     def sweep(self) -> Iterator[tuple[str, WatcherType]]:
@@ -279,8 +311,7 @@ class Hub:
                     yield path, kind
         elif listener.asked and listener.path not in self._listeners:
             # Servers before 3.9 can only remove all kinds at once: the others read again.
-            for waiter in self._waiters.get(listener.path, ()):
-                waiter.raise_flag()
+            self._raise_flags(listener.path)
             yield listener.path, WatcherType.ANY
 
     def _listeners_of(self, change: Change) -> Iterator[Listener]:

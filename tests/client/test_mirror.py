@@ -1,4 +1,4 @@
-"""The copy of a subtree, against a server and a wire of a model: every state is one of the server's.
+"""The copy of a subtree, against a server and a wire of a model: each state is one of theirs.
 
 The model deals requests, replies and events out one by one, in any order that a server and a
 connection could. One seed is one run.
