@@ -26,9 +26,11 @@ from client.errors import (
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.recipes.config import BadConfig
+from client.recipes.counter import Counter
 from client.recipes.election import Leader
 from client.recipes.holds import Held, Term
 from client.recipes.queue import LayoutName
+from client.recipes.value import Value
 from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
@@ -90,6 +92,7 @@ __all__ = [
     "ClientConfigError",
     "Clock",
     "ConnectionLoss",
+    "Counter",
     "DataInconsistency",
     "EphemeralOnLocalSession",
     "Event",
@@ -140,6 +143,7 @@ __all__ = [
     "Transaction",
     "Unimplemented",
     "UnknownSession",
+    "Value",
     "WatcherType",
     "WhenAway",
     "Znode",

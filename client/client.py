@@ -16,10 +16,12 @@ from client.instruments import Instrument, Instruments, State
 from client.keeper import Keeper, Settings
 from client.operations import Operations
 from client.recipes.config import ConfigWatch
+from client.recipes.counter import Counter
 from client.recipes.election import Observation
 from client.recipes.holds import Held, Term, hold
 from client.recipes.leftovers import Janitor
 from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
+from client.recipes.value import Turns, Value
 from client.session import Session
 from client.tls import OpenStream, encrypted
 from client.watches import ChildrenWatch, Events, Watch
@@ -35,6 +37,7 @@ class Client(Operations):
         self._nursery = nursery
         self._janitor = Janitor(calls)
         self._holders: dict[str, trio.lowlevel.Task] = {}
+        self._turns = Turns()
         nursery.start_soon(self._janitor.run)
 
     @property
@@ -106,6 +109,20 @@ class Client(Operations):
     def observe(self, path: str, *, layout: LayoutName = "coord") -> Observation:
         """Iterate over who leads: `Leader`, or None while nobody does."""
         return Observation(self._queue(path, ELECTIONS[layout], b"", None))
+
+    def value(self, path: str) -> Value:
+        """Return bytes that many change, exactly once each: `await zk.value("/v").set(b"1")`."""
+        return Value(self._calls, self._below_root(path), self._turns)
+
+    def counter(self, path: str) -> Counter:
+        """Return a number that many count, exactly once each: `await zk.counter("/c").add(1)`."""
+        return Counter(self.value(path), path)
+
+    def _below_root(self, path: str) -> str:
+        full = self._full(path)
+        if full == "/":
+            raise ValueError("the root cannot be used for this")
+        return full
 
     def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
         full = self._full(path)

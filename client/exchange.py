@@ -111,6 +111,11 @@ class Exchange:
             except EncodeError as error:
                 each.settle(error)
 
+    def post(self, opcode: OpCode, request: object) -> None:
+        """Send a request whose outcome nobody waits for, if there is a connection with room."""
+        if self._link is not None and self._link.room > 0:
+            self._link.post(Pending(opcode, request))
+
     async def room(self, session: Session | None = None, *, waits: bool = True) -> Link:
         """Return the connection once there is one with room for another request."""
         while True:
