@@ -15,8 +15,9 @@ from client.calls import Calls
 from client.errors import ReplyLost
 from client.hub import Change, Listener
 from client.mirror import Mirror, Need, Read
+from client.pending import Pending
 from client.tree import Tree
-from client.znodes import Stat
+from client.znodes import Stat, Znode
 from coord import jute
 from coord.wire.connection import Reply
 from coord.wire.errors import (
@@ -31,11 +32,9 @@ from coord.wire.errors import (
 from coord.wire.numbers import AddWatchMode, OpCode, WatcherType
 from coord.wire.requests import (
     AddWatchRequest,
-    ExistsReply,
     ExistsRequest,
     GetChildren2Reply,
     GetChildren2Request,
-    GetDataReply,
     GetDataRequest,
 )
 
@@ -60,18 +59,14 @@ class Question:
     """The op code."""
     request: type[ExistsRequest | GetDataRequest | GetChildren2Request]
     """What is sent."""
-    reply: type[ExistsReply | GetDataReply | GetChildren2Reply]
-    """What is answered."""
     kind: WatcherType
     """Which watch it can set."""
 
 
 QUESTIONS = {
-    Need.STAT: Question(OpCode.EXISTS, ExistsRequest, ExistsReply, WatcherType.DATA),
-    Need.DATA: Question(OpCode.GET_DATA, GetDataRequest, GetDataReply, WatcherType.DATA),
-    Need.NAMES: Question(
-        OpCode.GET_CHILDREN2, GetChildren2Request, GetChildren2Reply, WatcherType.CHILDREN
-    ),
+    Need.STAT: Question(OpCode.EXISTS, ExistsRequest, WatcherType.DATA),
+    Need.DATA: Question(OpCode.GET_DATA, GetDataRequest, WatcherType.DATA),
+    Need.NAMES: Question(OpCode.GET_CHILDREN2, GetChildren2Request, WatcherType.CHILDREN),
 }
 _LEAVING = (SessionExpired.code, SessionMoved.code)
 
@@ -185,15 +180,15 @@ class Feed(Listener):
     async def _send(self) -> None:
         """Send all the reads that there is room for."""
         link = await self._calls.keeper.room()
-        while self.standing and link.has_room and self.mirror.flying < self._reads_max:
+        while self.standing and link.room > 0 and self.mirror.flying < self._reads_max:
             read = self.mirror.next_read()
             if read is None:
                 return
             question = QUESTIONS[read.need]
             path = self._prefix + read.path if read.path != "/" else self.path
             watch = self.piecemeal and self._calls.hub.arms(path, question.kind)
-            pending = link.post(question.opcode, question.request(path, watch))
-            pending.then = partial(self._receive, self.mirror.era, read)
+            then = partial(self._receive, self.mirror.era, read)
+            link.post(Pending(question.opcode, question.request(path, watch), then))
 
     def _receive(self, era: int, read: Read, reply: Reply) -> None:
         if era != self.mirror.era or reply.error in _LEAVING:
@@ -203,10 +198,7 @@ class Feed(Listener):
             READS_MAX, self._reads_max + 1, max(READS_MIN, REPLIES_BYTES // self._largest)
         )
         if reply.error == 0:
-            found = jute.decode(QUESTIONS[read.need].reply, reply.body)[0]
-            data = found.data or b"" if isinstance(found, GetDataReply) else None
-            names = found.children if isinstance(found, GetChildren2Reply) else None
-            self.mirror.found(read, reply.zxid, Stat.of(found.stat), data, names)
+            self._find(read, reply)
         elif reply.error == NoNode.code or (reply.error == NoAuth.code and read.path != "/"):
             self.mirror.missing(read, reply.zxid)
         elif reply.error == ThrottledOp.code:
@@ -217,3 +209,14 @@ class Feed(Listener):
             self.stale_since = None
         if self.mirror.flying <= self._reads_max // 2:
             self._wake.set()
+
+    def _find(self, read: Read, reply: Reply) -> None:
+        data, names = None, None
+        if read.need == Need.DATA:
+            data, stat = Znode.read(reply.body)
+        elif read.need == Need.STAT:
+            stat = Stat.read(reply.body)
+        else:
+            listed = jute.decode(GetChildren2Reply, reply.body)[0]
+            names, stat = listed.children, Stat.of(listed.stat)
+        self.mirror.found(read, reply.zxid, stat, data, names)
