@@ -15,6 +15,7 @@ from client.batch import Answer, Batch
 from client.cache import Cache
 from client.calls import OPEN_ACL
 from client.client import Client
+from client.codec import JSON, BadData, Codec, strict_converter
 from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import (
@@ -39,6 +40,7 @@ from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
 from client.tree import Tree
+from client.typed import Found, Typed
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
     ApiError,
@@ -78,6 +80,7 @@ from coord.wire.numbers import EventType, Permission, WatcherType
 from coord.wire.records import Acl, Id
 
 __all__ = [
+    "JSON",
     "OPEN_ACL",
     "Acl",
     "Answer",
@@ -87,6 +90,7 @@ __all__ = [
     "Away",
     "BadArguments",
     "BadConfig",
+    "BadData",
     "BadVersion",
     "Batch",
     "Cache",
@@ -96,6 +100,7 @@ __all__ = [
     "ClientConfig",
     "ClientConfigError",
     "Clock",
+    "Codec",
     "ConnectionLoss",
     "Counter",
     "DataInconsistency",
@@ -103,6 +108,7 @@ __all__ = [
     "Event",
     "EventType",
     "ForeignUse",
+    "Found",
     "Guard",
     "Held",
     "Id",
@@ -147,6 +153,7 @@ __all__ = [
     "Tls",
     "Transaction",
     "Tree",
+    "Typed",
     "Unimplemented",
     "UnknownSession",
     "Value",
@@ -155,4 +162,5 @@ __all__ = [
     "Znode",
     "ZooKeeperError",
     "connect",
+    "strict_converter",
 ]

@@ -7,6 +7,7 @@ import trio
 
 from client.cache import Cache, open_cache
 from client.calls import Calls
+from client.codec import JSON, Codec
 from client.deadline import Prove
 from client.errors import Away
 from client.events import Event, Events, FilledEvents, Resynced
@@ -20,6 +21,7 @@ from client.recipes.leftovers import Janitor
 from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
 from client.recipes.value import Turns, Value
 from client.session import Session
+from client.typed import Typed
 from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
 
 T = TypeVar("T")
@@ -96,9 +98,25 @@ class Client(Operations):
         events = FilledEvents if fill else Events
         return events(self._calls, self._full(path), self._chroot, recursive=recursive)
 
-    def config(self, path: str, cls: type[T]) -> ConfigWatch[T]:
-        """Iterate over the states of a configuration: objects of an attrs class, or `BadConfig`."""
-        return ConfigWatch(self._calls, self._full(path), path, cls)
+    def config(self, path: str, cls: type[T], *, codec: Codec = JSON) -> ConfigWatch[T]:
+        """Iterate over the states of a configuration: objects of a class, or `BadConfig`.
+
+            async for settings in zk.config("/app/settings", Settings):
+                if isinstance(settings, client.BadConfig):
+                    log.warning("%s; going on as before", settings.problems)
+
+        Bad or missing data are a value that says all that is wrong and keeps the last good one.
+        """
+        return ConfigWatch(self._calls, self._full(path), path, cls, codec)
+
+    def typed(self, path: str, cls: type[T], *, codec: Codec = JSON) -> Typed[T]:
+        """Return a znode as an object of a class, to get, create, update and watch.
+
+        service = zk.typed("/services/web", Service)
+        await service.update(lambda old: attrs.evolve(old, port=8080))
+        """
+        full = self._full(path)
+        return Typed(self, self._calls, full, path, cls, codec, self._turns)
 
     def lock(
         self,
