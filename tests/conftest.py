@@ -6,3 +6,5 @@ from tests.pure import run_sources
 
 if not os.environ.get("COORD_TEST_COMPILED"):
     run_sources()
+
+pytest_plugins = ["client.testing.pytest_plugin"]

@@ -9,7 +9,7 @@ every run is the same; another seed makes other elections, delays and orders of 
     import pytest
     import trio
 
-    pytest_plugins = ["client.testing.pytest_plugin"]
+    pytest_plugins = ["client.testing.pytest_plugin"]  # in conftest.py, if there are more tests
 
 
     async def test_a_lock_goes_to_the_next_when_its_holder_is_cut_off(servers):

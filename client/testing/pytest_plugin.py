@@ -11,10 +11,15 @@ or, where a test needs other replicas, latency or quorums, write a fixture of yo
         async with client.testing.ensemble(replicas=5, latency=0.002) as servers:
             yield servers
 
+A test that has `autojump_clock` through its fixtures only runs on it, too; pytest-trio alone asks
+for it among the test's own arguments.
+
 `pytest --ensemble-seed 7` runs the same tests with other elections, delays and orders of tasks.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Generator
+from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -39,6 +44,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Part of pytest."""
     return f"ensemble seed: {config.getoption('--ensemble-seed')}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Part of pytest: run a test on the autojump clock that one of its fixtures has asked for."""
+    own: trio.testing.MockClock | None = getattr(item, "funcargs", {}).get("autojump_clock")
+    marker = item.get_closest_marker("trio")
+    if own is not None and marker is not None:
+        run = partial(_run_on, own, marker.kwargs.get("run", trio.run))
+        item.add_marker(pytest.mark.trio(run=run), append=False)
+    return (yield)
+
+
+def _run_on(
+    own: trio.testing.MockClock,
+    run: Callable[..., object],
+    test: Callable[..., object],
+    *,
+    clock: trio.abc.Clock | None,
+    **options: Any,
+) -> object:
+    return run(test, clock=clock or own, **options)
 
 
 @pytest.fixture
