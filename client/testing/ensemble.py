@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import attrs
 import trio
 
-from client import Client, connect
+from client import Client, ClientConfig, connect
 from client.testing.chance import decided_by
 from client.testing.dialer import Dialer
 from client.testing.disk import Disk
@@ -68,19 +69,27 @@ class Ensemble:
 
     @asynccontextmanager
     async def connect(
-        self, *replicas: int, chroot: str = "", **options: Any
+        self,
+        *replicas: int,
+        chroot: str = "",
+        config: ClientConfig | None = None,
+        **options: Any,
     ) -> AsyncIterator[Client]:
         """Keep a session of a client with these replicas, or with all, while a block runs.
 
             async with servers.connect(session_timeout=30) as zk:
 
         chroot: what stands before every path of the client.
+        config: settings of a program, which go to these replicas instead of its own hosts.
         options: of `client.connect`. Raises what that raises.
         """
-        hosts = ",".join(f"replica:{number}" for number in replicas) or self.hosts
+        hosts: str | ClientConfig
+        hosts = (",".join(f"replica:{number}" for number in replicas) or self.hosts) + chroot
+        if config is not None:
+            hosts = attrs.evolve(config, hosts=hosts + ("" if chroot else config.hosts.chroot))
         dialer = self._new_dialer()
         settings = {"open_stream": dialer.open_stream, "clock": trio.current_time, **options}
-        async with connect(hosts + chroot, **settings) as zk:
+        async with connect(hosts, **settings) as zk:
             self._dialers[zk] = dialer
             try:
                 yield zk
