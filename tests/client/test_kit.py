@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -58,14 +59,14 @@ def test_the_example_of_the_documentation_runs_as_it_stands(tmp_path: Path) -> N
 
 
 async def test_a_session_of_30_s_expires_in_milliseconds(servers: Ensemble) -> None:
-    import time
-
     async with servers.connect(session_timeout=30) as gone, servers.connect() as zk:
         await gone.create("/e", ephemeral=True)
         servers.partition(gone)
         began, cpu_began = trio.current_time(), time.process_time()
-        while await zk.exists("/e"):
-            await trio.sleep(0.1)
+        async with zk.watch("/e") as states:
+            async for state in states:
+                if state is None:
+                    break
         cpu_s, took_s = time.process_time() - cpu_began, trio.current_time() - began
         print(f"{took_s:.1f} s on the clock, {cpu_s * 1000:.0f} ms of CPU")
         assert 20 <= took_s <= 32
@@ -80,10 +81,9 @@ async def mixed_day(servers: Ensemble) -> None:
     """A bit of everything, by three clients at once."""
 
     async def work(zk: client.Client, name: str) -> None:
-        for number in range(3):
-            async with zk.lock("/lock"):
-                await zk.create(f"/{name}-{number}", b"x", ephemeral=True)
-                await trio.sleep(0.1)
+        async with zk.lock("/lock"):
+            await zk.create(f"/{name}", b"x", ephemeral=True)
+            await trio.sleep(0.1)
 
     async with (
         servers.connect() as one,
@@ -93,7 +93,6 @@ async def mixed_day(servers: Ensemble) -> None:
     ):
         for zk, name in ((one, "one"), (two, "two"), (three, "three")):
             nursery.start_soon(work, zk, name)
-        await trio.sleep(0.2)
         servers.drop_next_reply(two, OpCode.CREATE2)
         leader = await servers.elected()
         servers.pause(leader)
@@ -113,7 +112,7 @@ def trace(caplog: pytest.LogCaptureFixture, seed: int) -> list[str]:
 
 def test_one_seed_is_one_run(caplog: pytest.LogCaptureFixture) -> None:
     first, again, other = (trace(caplog, seed) for seed in (3, 3, 4))
-    assert len(first) > 500
+    assert len(first) > 100
     assert first == again
     assert first != other
 
@@ -121,9 +120,11 @@ def test_one_seed_is_one_run(caplog: pytest.LogCaptureFixture) -> None:
 # ------------------------------------------------------------------------------------------ locks
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("prove", ["sync", "ping"])
-def test_a_partitioned_holder_ends_before_another_one_begins(prove: client.Prove, seed: int) -> None:
+def test_a_partitioned_holder_ends_before_another_one_begins(
+    prove: client.Prove, seed: int
+) -> None:
     """The holder is cut off, alone or with the leader that serves it, which then leads nobody."""
     spans: list[tuple[str, float, float]] = []
 
