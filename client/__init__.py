@@ -10,11 +10,19 @@ is known to live), `link` (one connection), `keeper` (one session over many conn
 `recipes`.
 """
 
+from client.batch import Answer, Batch
 from client.calls import OPEN_ACL
 from client.client import Client, connect
 from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
-from client.errors import ClientClosed, LockLost, OutcomeUnknown
+from client.errors import (
+    Away,
+    ClientClosed,
+    ForeignUse,
+    LockLost,
+    OutcomeUnknown,
+    SessionChanged,
+)
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.recipes.config import BadConfig
@@ -25,17 +33,21 @@ from client.recipes.queue import LayoutName
 from client.recipes.value import Value
 from client.session import Session
 from client.tls import OpenStream, Tls
-from client.transactions import Guard, Transaction
+from client.transactions import Guard, Snapshot, Transaction
 from client.watches import Event, Resynced
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
+    ApiError,
     AuthFailed,
     BadArguments,
     BadVersion,
     ConnectionLoss,
+    DataInconsistency,
     EphemeralOnLocalSession,
     InvalidAcl,
+    InvalidCallback,
     MarshallingError,
+    NewConfigNoQuorum,
     NoAuth,
     NoChildrenForEphemerals,
     NodeExists,
@@ -43,12 +55,19 @@ from coord.wire.errors import (
     NotEmpty,
     NotReadOnly,
     NoWatcher,
+    OperationTimeout,
     QuotaExceeded,
     ReconfigDisabled,
+    ReconfigInProgress,
+    RequestTimeout,
+    RuntimeInconsistency,
+    SessionClosedRequireSaslAuth,
     SessionExpired,
     SessionMoved,
+    SystemFault,
     ThrottledOp,
     Unimplemented,
+    UnknownSession,
     ZooKeeperError,
 )
 from coord.wire.numbers import EventType, Permission, WatcherType
@@ -57,11 +76,15 @@ from coord.wire.records import Acl, Id
 __all__ = [
     "OPEN_ACL",
     "Acl",
+    "Answer",
+    "ApiError",
     "Auth",
     "AuthFailed",
+    "Away",
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Batch",
     "Call",
     "Client",
     "ClientClosed",
@@ -70,19 +93,23 @@ __all__ = [
     "Clock",
     "ConnectionLoss",
     "Counter",
+    "DataInconsistency",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "ForeignUse",
     "Guard",
     "Held",
     "Id",
     "Instrument",
     "InvalidAcl",
+    "InvalidCallback",
     "LayoutName",
     "Leader",
     "LockLost",
     "LogInstrument",
     "MarshallingError",
+    "NewConfigNoQuorum",
     "NoAuth",
     "NoChildrenForEphemerals",
     "NoNode",
@@ -91,22 +118,31 @@ __all__ = [
     "NotEmpty",
     "NotReadOnly",
     "OpenStream",
+    "OperationTimeout",
     "OutcomeUnknown",
     "Permission",
     "Prove",
     "QuotaExceeded",
     "ReconfigDisabled",
+    "ReconfigInProgress",
+    "RequestTimeout",
     "Resynced",
+    "RuntimeInconsistency",
     "Session",
+    "SessionChanged",
+    "SessionClosedRequireSaslAuth",
     "SessionExpired",
     "SessionMoved",
+    "Snapshot",
     "Stat",
     "State",
+    "SystemFault",
     "Term",
     "ThrottledOp",
     "Tls",
     "Transaction",
     "Unimplemented",
+    "UnknownSession",
     "Value",
     "WatcherType",
     "WhenAway",
