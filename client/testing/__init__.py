@@ -38,7 +38,7 @@ The verbs are methods of `Ensemble`:
     expire                            its session ends at the servers
     partition, cut, heal              who reaches whom
     disconnect                        connections break
-    drop_next_reply, drop_next_request, refuse_next
+    drop_next_reply, drop_next_request, ignore_next_request, refuse_next
                                       what becomes of a request
     pause, resume, stop, start, restart
                                       what becomes of a replica

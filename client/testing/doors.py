@@ -147,7 +147,7 @@ class Door:
             self.break_off()
         elif mishap.kind == "refuse":
             self._life.input(self._refuse, encode_reply(xid, 0, mishap.error))
-        else:
+        elif mishap.kind == "before":
             self._life.input(self._receive, encode_frame(frame))
 
     def _receive(self, data: bytes) -> None:

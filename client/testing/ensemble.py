@@ -281,6 +281,15 @@ class Ensemble:
         """
         return self._plan("drop request", zk, opcode)
 
+    def ignore_next_request(
+        self, zk: Client | None = None, opcode: OpCode | None = None
+    ) -> trio.Event:
+        """Neither carry out nor answer the next request; the connection stays.
+
+        Else as `drop_next_reply`.
+        """
+        return self._plan("ignore", zk, opcode)
+
     def refuse_next(self, error: int, zk: Client | None = None) -> trio.Event:
         """Answer the next request with an error, as `client.NoAuth.code`; do not carry it out.
 

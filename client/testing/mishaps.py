@@ -8,7 +8,7 @@ import trio
 
 from coord.wire.numbers import OpCode
 
-Kind = Literal["before", "drop reply", "drop request", "refuse"]
+Kind = Literal["before", "drop reply", "drop request", "ignore", "refuse"]
 
 UNASKED = frozenset(
     {
@@ -30,7 +30,8 @@ class Mishap:
     """Something that will happen to one request."""
 
     kind: Kind
-    """`before`: nothing but `then`. The connection breaks after a dropped reply or request."""
+    """`before`: nothing but `then`. The connection breaks when a reply or a request is dropped, and
+    stays when one is ignored."""
     dialer: object | None
     """To whose request; None: to anybody's."""
     opcode: OpCode | None
