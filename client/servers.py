@@ -9,6 +9,7 @@ import random
 import ssl
 from collections.abc import Iterator
 
+import attrs
 import trio
 
 from client.tls import OpenStream
@@ -24,6 +25,18 @@ _log = logging.getLogger(__name__)
 
 class Unreachable(OSError):  # noqa: N818  (named after what happened)
     """None of the servers can be reached; says why, for each."""
+
+
+@attrs.define
+class _Race:
+    """Attempts beside each other, of which one will do."""
+
+    stream: trio.abc.Stream | None = None
+    """The first connection that stands."""
+    reasons: list[str] = attrs.field(factory=list)
+    """Why others failed."""
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    """Ends the attempts."""
 
 
 class Servers:
@@ -50,32 +63,37 @@ class Servers:
 
         Raise Unreachable when none can be reached.
         """
-        streams: list[trio.abc.Stream] = []
-        reasons: list[str] = []
-        async with trio.open_nursery() as nursery:
+        race = _Race()
+        try:
+            async with trio.open_nursery() as nursery:
+                race.scope = nursery.cancel_scope
+                for address in self:
+                    over = trio.Event()
+                    nursery.start_soon(self._try, address, race, over)
+                    with trio.move_on_after(STAGGER_SECONDS):
+                        await over.wait()
+        except BaseException:
+            if race.stream is not None:
+                await trio.aclose_forcefully(race.stream)
+            raise
+        if race.stream is None:
+            raise Unreachable("; ".join(race.reasons))
+        return race.stream
 
-            async def attempt(host: str, port: int, over: trio.Event) -> None:
-                try:
-                    stream = await self._open_stream(host, port)
-                except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    reasons.append(self._reason(host, port, error))
-                else:
-                    if streams:  # another one stands since a moment ago
-                        await trio.aclose_forcefully(stream)
-                        return
-                    streams.append(stream)
-                    self._begin_with(host, port)
-                    nursery.cancel_scope.cancel()
-                over.set()
-
-            for host, port in self:
-                over = trio.Event()
-                nursery.start_soon(attempt, host, port, over)
-                with trio.move_on_after(STAGGER_SECONDS):
-                    await over.wait()
-        if not streams:
-            raise Unreachable("; ".join(reasons))
-        return streams[0]
+    async def _try(self, address: tuple[str, int], race: "_Race", over: trio.Event) -> None:
+        try:
+            stream = await self._open_stream(*address)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            race.reasons.append(self._reason(*address, error))
+            over.set()
+            return
+        if race.stream is not None:  # another one stands since a moment ago
+            await trio.aclose_forcefully(stream)
+            return
+        race.stream = stream
+        self._order.remove(address)
+        self._order.insert(0, address)
+        race.scope.cancel()
 
     def turn(self) -> None:
         """Let the first one be the last."""
@@ -101,10 +119,6 @@ class Servers:
         first, longest = PAUSE_SECONDS
         pause = min(longest, first * 2 ** min(max(self._rounds - 1, 0), 10))
         await trio.sleep(pause * random.uniform(0.5, 1))
-
-    def _begin_with(self, host: str, port: int) -> None:
-        self._order.remove((host, port))
-        self._order.insert(0, (host, port))
 
     def _reason(self, host: str, port: int, error: Exception) -> str:
         """Say why a server cannot be reached; say it loudly where trying again will not do."""
