@@ -10,15 +10,25 @@ is known to live), `link` (one connection), `keeper` (one session over many conn
 `recipes`.
 """
 
+from client.backoff import Backoff
 from client.calls import OPEN_ACL
 from client.client import Client, connect
 from client.deadline import Clock, Prove
-from client.errors import ClientClosed, LockLost, OutcomeUnknown
+from client.errors import (
+    ClientClosed,
+    LockLost,
+    OutcomeUnknown,
+    SessionChanged,
+    StaleToken,
+    WouldDeadlock,
+)
 from client.keeper import OpenStream
 from client.recipes.config import BadConfig
+from client.recipes.description import Contending, LockDescription
 from client.recipes.election import Leader
-from client.recipes.holds import Held, Term
-from client.recipes.queue import LayoutName
+from client.recipes.fence import Fence, StoredFence
+from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.layouts import LayoutName
 from client.session import Session
 from client.transactions import Guard, Transaction
 from client.watches import Event, Resynced
@@ -53,6 +63,7 @@ __all__ = [
     "OPEN_ACL",
     "Acl",
     "AuthFailed",
+    "Backoff",
     "BadArguments",
     "BadConfig",
     "BadVersion",
@@ -60,15 +71,18 @@ __all__ = [
     "ClientClosed",
     "Clock",
     "ConnectionLoss",
+    "Contending",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "Fence",
     "Guard",
     "Held",
     "Id",
     "InvalidAcl",
     "LayoutName",
     "Leader",
+    "LockDescription",
     "LockLost",
     "MarshallingError",
     "NoAuth",
@@ -83,17 +97,22 @@ __all__ = [
     "Permission",
     "Prove",
     "QuotaExceeded",
+    "ReadHeld",
     "ReconfigDisabled",
     "Resynced",
     "Session",
+    "SessionChanged",
     "SessionExpired",
     "SessionMoved",
+    "StaleToken",
     "Stat",
+    "StoredFence",
     "Term",
     "ThrottledOp",
     "Transaction",
     "Unimplemented",
     "WatcherType",
+    "WouldDeadlock",
     "Znode",
     "ZooKeeperError",
     "connect",
