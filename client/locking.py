@@ -19,6 +19,7 @@ from client.recipes.holds import Held, ReadHeld, Term, hold, hold_all
 from client.recipes.layouts import (
     ELECTIONS,
     LOCKS,
+    SEEN,
     SEMAPHORES,
     SHARED,
     Layout,
@@ -251,8 +252,7 @@ class Locking(Operations):
         lock = await zk.describe_lock("/locks/nightly")
         print([(each.data, each.age_seconds()) for each in lock.holders])
         """
-        table = SHARED if layout in SHARED else LOCKS
-        return await describe(self._queue(path, table[layout], b"", None), path)
+        return await describe(self._queue(path, SEEN[layout], b"", None), path)
 
     def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
         how = prove or self._calls.keeper.settings.prove
