@@ -13,6 +13,7 @@ is known to live), `link` (one connection), `keeper` (one session over many conn
 from client.backoff import Backoff
 from client.calls import OPEN_ACL
 from client.client import Client, connect
+from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import (
     ClientClosed,
@@ -22,14 +23,18 @@ from client.errors import (
     StaleToken,
     WouldDeadlock,
 )
-from client.keeper import OpenStream
+from client.faults import ClientConfigError
+from client.instruments import Call, Instrument, LogInstrument, State
 from client.recipes.config import BadConfig
+from client.recipes.counter import Counter
 from client.recipes.description import Contending, LockDescription
 from client.recipes.election import Leader
 from client.recipes.fence import Fence, StoredFence
 from client.recipes.holds import Held, ReadHeld, Term
 from client.recipes.layouts import LayoutName
+from client.recipes.value import Value
 from client.session import Session
+from client.tls import OpenStream, Tls
 from client.transactions import Guard, Transaction
 from client.watches import Event, Resynced
 from client.znodes import Stat, Znode
@@ -62,16 +67,21 @@ from coord.wire.records import Acl, Id
 __all__ = [
     "OPEN_ACL",
     "Acl",
+    "Auth",
     "AuthFailed",
     "Backoff",
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Call",
     "Client",
     "ClientClosed",
+    "ClientConfig",
+    "ClientConfigError",
     "Clock",
     "ConnectionLoss",
     "Contending",
+    "Counter",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
@@ -79,11 +89,13 @@ __all__ = [
     "Guard",
     "Held",
     "Id",
+    "Instrument",
     "InvalidAcl",
     "LayoutName",
     "Leader",
     "LockDescription",
     "LockLost",
+    "LogInstrument",
     "MarshallingError",
     "NoAuth",
     "NoChildrenForEphemerals",
@@ -106,12 +118,16 @@ __all__ = [
     "SessionMoved",
     "StaleToken",
     "Stat",
+    "State",
     "StoredFence",
     "Term",
     "ThrottledOp",
+    "Tls",
     "Transaction",
     "Unimplemented",
+    "Value",
     "WatcherType",
+    "WhenAway",
     "WouldDeadlock",
     "Znode",
     "ZooKeeperError",

@@ -75,7 +75,7 @@ async def test_tasks_of_one_client_stand_in_line_with_one_znode(autojump_clock, 
             await trio.sleep(0.01)
         assert len(fake.tree.names("/x")) == 1
     assert order == list(range(10))
-    assert zk._turns._lines == {}
+    assert zk._lines._lines == {}
 
 
 async def test_clients_take_turns_however_many_tasks_they_have(autojump_clock, fake, zk):
@@ -110,7 +110,7 @@ async def test_one_that_gives_up_in_line_lets_the_others_through(autojump_clock,
         await trio.sleep(2)
     async with zk.lock("/x", wait=False), zk.lock("/y", wait=False):
         pass
-    assert zk._turns._lines == {}
+    assert zk._lines._lines == {}
 
 
 async def test_a_task_that_tries_in_vain_beside_another_asks_no_server(autojump_clock, fake, zk):
