@@ -196,3 +196,41 @@ async def test_a_body_that_was_stopped_past_its_session_is_refused(autojump_cloc
                     with pytest.raises(client.StaleToken):
                         await zk.fence("/fence").admit(held.token)
     assert (await zk.get("/state")).data == b""
+
+
+class Heard(client.Instrument):
+    """What an instrument hears of locks."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, int, object]] = []
+
+    def lock_waited(self, path: str, token: int, seconds: float) -> None:
+        self.told.append(("waited", path, token, seconds))
+
+    def lock_held(self, path: str, token: int, seconds: float) -> None:
+        self.told.append(("held", path, token, seconds))
+
+    def lock_lost(self, path: str, token: int, reason: str) -> None:
+        self.told.append(("lost", path, token, reason))
+
+
+async def test_instruments_hear_how_long_a_lock_was_waited_for_and_held(autojump_clock, fake):
+    heard = Heard()
+    async with fake.connect(instruments=[heard]) as zk, fake.connect() as other:
+        async with trio.open_nursery() as nursery, other.lock("/x"):
+
+            async def hold() -> None:
+                async with zk.lock("/x"):
+                    await trio.sleep(2)
+
+            nursery.start_soon(hold)
+            await trio.sleep(3)
+        with pytest.raises(client.LockLost):
+            async with zk.lock("/x"):
+                fake.expire(zk.session.id)
+                await trio.sleep_forever()
+    waited, held, _, lost = heard.told
+    assert (*waited[:2], *held[:3]) == ("waited", "/x", "held", "/x", waited[2])
+    assert waited[3] == pytest.approx(3, abs=0.1)
+    assert held[3] == pytest.approx(2, abs=0.1)
+    assert (lost[0], lost[3]) == ("lost", "the server has expired the session")

@@ -81,7 +81,8 @@ async def test_a_lowered_limit_takes_nothing_away_and_holds_from_then_on(autojum
     async with trio.open_nursery() as nursery:
         for number in range(4):
             nursery.start_soon(room.stay, number, zk.semaphore("/s", 4), 10 * (number + 1))
-        await trio.sleep(1)
+            await trio.sleep(0.1)
+        await trio.sleep(0.5)
         assert room.inside == 4
         await zk.set_limit("/s", 2)
         nursery.start_soon(room.stay, 4, zk.semaphore("/s"), 1)
