@@ -10,8 +10,9 @@ import trio
 from client.calls import Calls
 from client.config import ClientConfig, Overrides
 from client.deadline import Clock, boottime
+from client.errors import Away
 from client.hub import Hub
-from client.instruments import Instrument, Instruments
+from client.instruments import Instrument, Instruments, State
 from client.keeper import Keeper, Settings
 from client.locking import Locking
 from client.recipes.config import ConfigWatch
@@ -33,10 +34,19 @@ class Client(Locking):
 
     @property
     def session(self) -> Session:
-        """The session: another object after this one has expired."""
+        """The session: another object after this one has expired.
+
+        Raises Away when there has been none yet, as only read-only servers were found.
+        """
         session = self._calls.keeper.session
-        assert session is not None
+        if session is None:
+            raise Away("there is no session yet")
         return session
+
+    @property
+    def state(self) -> State:
+        """How the client stands to the servers: `if zk.state is State.READ_ONLY: ...`."""
+        return self._calls.keeper.state
 
     def watch(self, path: str) -> Watch:
         """Iterate over the states of a znode: `Znode`, or None while it is missing."""
@@ -99,7 +109,7 @@ async def connect(
         async with trio.open_nursery() as nursery:
             background = await nursery.start(_background, keeper)
             try:
-                await keeper.attached()
+                await keeper.room()
                 yield Client(Calls(keeper, hub), background)
             except BaseException as raised:
                 error = raised

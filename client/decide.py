@@ -14,11 +14,23 @@ difference say `idempotent`: then it is enough that the znode is as they wanted 
 Each function returns None when the write was certainly not carried out and shall be sent again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from client.calls import Calls
-from client.errors import OutcomeUnknown, ReplyLost
+from client.errors import Away, ClientClosed, OutcomeUnknown, ReplyLost
 from client.session import Session
 from client.znodes import Stat
 from coord.wire.errors import BadVersion, NoAuth, NodeExists, NoNode
+
+
+@contextmanager
+def unless_away(operation: str, path: str, lost: ReplyLost) -> Iterator[None]:
+    """Raise OutcomeUnknown when nothing can be read within this block."""
+    try:
+        yield
+    except (Away, ClientClosed):
+        raise OutcomeUnknown(operation, path) from lost
 
 
 async def created(

@@ -8,34 +8,43 @@ request whose reply was lost is repeated, decided by reading, or raises `Outcome
 from collections.abc import Sequence
 from typing import Literal, overload
 
+import attrs
+
 from client import decide
+from client.batch import Batch
 from client.calls import OPEN_ACL, Calls
 from client.errors import OutcomeUnknown, ReplyLost
 from client.hosts import is_path
-from client.transactions import Transaction
+from client.transactions import Snapshot, Transaction
 from client.znodes import Stat, Znode
-from coord.wire.errors import NoNode, NotEmpty
+from coord.wire.errors import NoNode, NotEmpty, NoWatcher
 from coord.wire.numbers import AddWatchMode, CreateFlag, OpCode, WatcherType
 from coord.wire.records import Acl
 from coord.wire.requests import (
     AddWatchRequest,
+    CheckWatchesRequest,
     GetAclRequest,
     GetAllChildrenNumberRequest,
     GetEphemeralsRequest,
+    ReconfigRequest,
     RemoveWatchesRequest,
     SetAclRequest,
-    SetDataRequest,
     SyncRequest,
     WhoAmIRequest,
 )
+
+CONFIG = "/zookeeper/config"
+"""Where the servers tell of their configuration, with and without a chroot."""
 
 
 class Operations:
     """What can be asked of the servers."""
 
     def __init__(self, calls: Calls) -> None:
+        config = calls.keeper.settings.config
         self._calls = calls
-        self._chroot = calls.keeper.settings.config.hosts.chroot
+        self._requests = attrs.evolve(calls, waits=config.when_away == "wait")
+        self._chroot = config.hosts.chroot
 
     # Creating and deleting.
 
@@ -97,20 +106,23 @@ class Operations:
         ttl_ms = None if ttl is None else round(ttl * 1000)
         while True:
             try:
-                created, stat = await self._calls.create(full, value, flag, acl=acls, ttl_ms=ttl_ms)
+                created, stat = await self._requests.create(
+                    full, value, flag, acl=acls, ttl_ms=ttl_ms
+                )
             except NoNode:
                 if not makepath:
                     raise
-                await self._calls.ensure(full.rpartition("/")[0] or "/", acls)
+                await self._requests.ensure(full.rpartition("/")[0] or "/", acls)
                 continue
             except ReplyLost as lost:
                 owner = lost.session if ephemeral else None
-                if sequence:
-                    await decide.created_sequential(self._calls, full, lost, owner=owner)
-                    continue
-                decided = await decide.created(
-                    self._calls, full, value, lost, owner=owner, idempotent=idempotent
-                )
+                with decide.unless_away("create", full, lost):
+                    if sequence:
+                        await decide.created_sequential(self._requests, full, lost, owner=owner)
+                        continue
+                    decided = await decide.created(
+                        self._requests, full, value, lost, owner=owner, idempotent=idempotent
+                    )
                 if decided is None:
                     continue
                 created, stat = decided
@@ -119,7 +131,7 @@ class Operations:
 
     async def ensure_path(self, path: str, acl: Sequence[Acl] | None = None) -> None:
         """Create a znode and its ancestors where they are missing."""
-        await self._calls.ensure(self._full(path), OPEN_ACL if acl is None else tuple(acl))
+        await self._requests.ensure(self._full(path), OPEN_ACL if acl is None else tuple(acl))
 
     async def delete(
         self, path: str, version: int = -1, *, recursive: bool = False, idempotent: bool = False
@@ -131,9 +143,13 @@ class Operations:
             return
         while True:
             try:
-                await self._calls.delete(full, version)
+                await self._requests.delete(full, version)
             except ReplyLost as lost:
-                if await decide.deleted(self._calls, full, version, lost, idempotent=idempotent):
+                with decide.unless_away("delete", full, lost):
+                    done = await decide.deleted(
+                        self._requests, full, version, lost, idempotent=idempotent
+                    )
+                if done:
                     return
             else:
                 return
@@ -141,7 +157,7 @@ class Operations:
     async def _delete_all(self, full: str) -> None:
         while True:
             try:
-                await self._calls.delete(full)
+                await self._requests.delete(full)
             except NotEmpty:
                 children = await self._children_or_none(full)
                 for child in children:
@@ -155,7 +171,7 @@ class Operations:
 
     async def _children_or_none(self, full: str) -> list[str]:
         try:
-            return (await self._calls.children(full))[0]
+            return (await self._requests.children(full))[0]
         except NoNode:
             return []
 
@@ -163,11 +179,11 @@ class Operations:
 
     async def exists(self, path: str) -> Stat | None:
         """Return the Stat of a znode; None when there is none."""
-        return await self._calls.exists(self._full(path))
+        return await self._requests.exists(self._full(path))
 
     async def get(self, path: str) -> Znode:
         """Return data and Stat of a znode."""
-        return await self._calls.get(self._full(path))
+        return await self._requests.get(self._full(path))
 
     async def set(
         self, path: str, value: bytes, version: int = -1, *, idempotent: bool = False
@@ -176,25 +192,31 @@ class Operations:
         full = self._full(path)
         while True:
             try:
-                request = SetDataRequest(full, value, version)
-                reply = await self._calls.write(OpCode.SET_DATA, request)
+                return await self._requests.set(full, value, version)
             except ReplyLost as lost:
-                stat = await decide.replaced(
-                    self._calls, full, value, version, lost, idempotent=idempotent
-                )
+                with decide.unless_away("set", full, lost):
+                    stat = await decide.replaced(
+                        self._requests, full, value, version, lost, idempotent=idempotent
+                    )
                 if stat is not None:
                     return stat
-            else:
-                return Stat.of(reply.stat)
 
     async def sync(self, path: str = "/") -> str:
         """Wait until the server has all that was written before, by anybody; return the path."""
-        await self._calls.read(OpCode.SYNC, SyncRequest(self._full(path)))
+        await self._requests.read(OpCode.SYNC, SyncRequest(self._full(path)))
         return path
+
+    def batch(self) -> Batch:
+        """Begin a batch: many requests at once, each with an outcome of its own."""
+        return Batch(self._requests, self._full, self._own)
+
+    def snapshot(self) -> Snapshot:
+        """Begin a snapshot: several reads, all of one moment."""
+        return Snapshot(self._requests, self._full)
 
     def transaction(self) -> Transaction:
         """Begin a transaction: several writes of which all are carried out, or none."""
-        return Transaction(self._calls, self._full, self._own)
+        return Transaction(self._requests, self._full, self._own)
 
     # Children.
 
@@ -210,13 +232,13 @@ class Operations:
         self, path: str, *, include_data: bool = False
     ) -> list[str] | tuple[list[str], Stat]:
         """Return the names of children in any order, with `include_data` the Stat as well."""
-        children, stat = await self._calls.children(self._full(path))
+        children, stat = await self._requests.children(self._full(path))
         return (children, stat) if include_data else children
 
     async def get_all_children_number(self, path: str) -> int:
         """Return the number of descendants."""
         request = GetAllChildrenNumberRequest(self._full(path))
-        reply = await self._calls.read(OpCode.GET_ALL_CHILDREN_NUMBER, request)
+        reply = await self._requests.read(OpCode.GET_ALL_CHILDREN_NUMBER, request)
         total: int = reply.total
         return total
 
@@ -224,14 +246,14 @@ class Operations:
         """Return the paths of this session's ephemeral znodes that begin with a prefix."""
         within = "/" if prefix == "/" and not self._chroot else self._chroot + prefix
         request = GetEphemeralsRequest(within)
-        reply = await self._calls.read(OpCode.GET_EPHEMERALS, request)
+        reply = await self._requests.read(OpCode.GET_EPHEMERALS, request)
         return sorted(self._own(path) for path in reply.paths)
 
     # Permissions and identities.
 
     async def get_acls(self, path: str) -> tuple[list[Acl], Stat]:
         """Return the ACL of a znode, and its Stat."""
-        reply = await self._calls.read(OpCode.GET_ACL, GetAclRequest(self._full(path)))
+        reply = await self._requests.read(OpCode.GET_ACL, GetAclRequest(self._full(path)))
         return list(reply.acl or ()), Stat.of(reply.stat)
 
     async def set_acls(self, path: str, acls: Sequence[Acl], version: int = -1) -> Stat:
@@ -240,24 +262,53 @@ class Operations:
         while True:
             try:
                 request = SetAclRequest(full, tuple(acls), version)
-                reply = await self._calls.write(OpCode.SET_ACL, request)
+                acl: Stat = await self._requests.write(OpCode.SET_ACL, request, decode=Stat.read)
             except ReplyLost as lost:
-                await self._calls.sync()
-                stat = await self._calls.exists(full)
+                with decide.unless_away("set_acls", full, lost):
+                    await self._requests.sync()
+                    stat = await self._requests.exists(full)
                 if version == -1 or stat is None or stat.aversion > version:
                     raise OutcomeUnknown("set_acls", full) from lost
             else:
-                return Stat.of(reply.stat)
+                return acl
 
     async def add_auth(self, scheme: str, credential: str | bytes) -> None:
         """Add an identity, such as "digest" with "user:password", here and on reconnects."""
         secret = credential.encode() if isinstance(credential, str) else credential
-        await self._calls.keeper.add_auth(scheme, secret)
+        await self._requests.keeper.add_auth(scheme, secret)
 
     async def who_am_i(self) -> list[tuple[str, str]]:
         """Return scheme and id of each identity that the server knows of."""
-        reply = await self._calls.read(OpCode.WHO_AM_I, WhoAmIRequest())
+        reply = await self._requests.read(OpCode.WHO_AM_I, WhoAmIRequest())
         return [(each.auth_scheme or "", each.user or "") for each in reply.clients]
+
+    # The ensemble.
+
+    async def get_config(self) -> Znode:
+        """Return the configuration of the ensemble, as text; the chroot does not count here."""
+        return await self._requests.get(CONFIG)
+
+    async def reconfig(
+        self,
+        joining: str | None = None,
+        leaving: str | None = None,
+        new_members: str | None = None,
+        from_config: int = -1,
+    ) -> Znode:
+        """Change the members of the ensemble; return its new configuration.
+
+            await zk.reconfig(joining="server.4=host:2888:3888:participant;2181", leaving="1")
+
+        joining: lines of the configuration, with commas between them; leaving: ids; new_members:
+        all lines, instead of either. from_config: the version it must have; -1 for any. Raises
+        ReconfigDisabled, NoAuth, BadVersion, NewConfigNoQuorum, ReconfigInProgress, BadArguments.
+        """
+        request = ReconfigRequest(joining, leaving, new_members, from_config)
+        try:
+            znode: Znode = await self._requests.write(OpCode.RECONFIG, request, decode=Znode.read)
+        except ReplyLost as lost:
+            raise OutcomeUnknown("reconfig", CONFIG) from lost
+        return znode
 
     # Watches, as the server has them. To hear of changes, iterate over `watch` or `events`.
 
@@ -265,13 +316,23 @@ class Operations:
         """Set a persistent watch on this connection; `events` does that by itself."""
         mode = AddWatchMode.PERSISTENT_RECURSIVE if recursive else AddWatchMode.PERSISTENT
         request = AddWatchRequest(self._full(path), mode)
-        await self._calls.read(OpCode.ADD_WATCH, request)
+        await self._requests.read(OpCode.ADD_WATCH, request)
+
+    async def check_watches(self, path: str, kind: WatcherType = WatcherType.ANY) -> bool:
+        """Return whether this connection has such a watch of a znode."""
+        try:
+            await self._requests.read(
+                OpCode.CHECK_WATCHES, CheckWatchesRequest(self._full(path), kind)
+            )
+        except NoWatcher:
+            return False
+        return True
 
     async def remove_watches(self, path: str, kind: WatcherType = WatcherType.ANY) -> None:
         """Remove this connection's watches of a znode; NoWatcher when there are none."""
         try:
             request = RemoveWatchesRequest(self._full(path), kind)
-            await self._calls.write(OpCode.REMOVE_WATCHES, request)
+            await self._requests.write(OpCode.REMOVE_WATCHES, request)
         except ReplyLost:
             return  # all watches went with the connection
 
