@@ -5,15 +5,16 @@
             await work(held.token)
 
 The layers, each of which knows only those before it: `session` and `deadline` (until when a session
-is known to live), `link` (one connection), `keeper` (one session over many connections), `calls`
-(single requests), `operations` (kazoo's names, with `decide` for lost replies), `watches`,
-`recipes`.
+is known to live), `link` (one connection), `exchange` (requests wait for a connection and for their
+replies), `keeper` (one session over many connections, with `servers`), `calls` (single requests),
+`nodes` and `operations` (kazoo's names, with `decide` for lost replies), `batch`, `watches`,
+`recipes`; `opening` makes a client of them, as `config` says.
 """
 
 from client.backoff import Backoff
 from client.batch import Answer, Batch
 from client.calls import OPEN_ACL
-from client.client import Client, connect
+from client.client import Client
 from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import (
@@ -28,6 +29,7 @@ from client.errors import (
 )
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
+from client.opening import connect
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
 from client.recipes.description import Contending, LockDescription

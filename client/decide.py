@@ -76,6 +76,30 @@ async def created_sequential(
         raise OutcomeUnknown("create", path) from lost
 
 
+async def created_marked(
+    calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None, idempotent: bool
+) -> tuple[str, Stat] | None:
+    """Decide a create under a name, number apart, which holds what nobody else has.
+
+    If it is not there, somebody may have deleted it already, as a worker who takes from a queue:
+    then only a parent that has not changed says that it was never made.
+    """
+    parent, _, name = path.rpartition("/")
+    await calls.sync(owner)
+    try:
+        names, about = await calls.children(parent or "/", session=owner)
+    except NoNode:
+        raise OutcomeUnknown("create", path) from lost
+    for each in names:
+        if each.startswith(name):
+            stat = await calls.exists(f"{parent}/{each}", session=owner)
+            if stat is not None:
+                return f"{parent}/{each}", stat
+    if idempotent or about.pzxid <= lost.zxid:
+        return None
+    raise OutcomeUnknown("create", path) from lost
+
+
 async def replaced(
     calls: Calls, path: str, data: bytes, version: int, lost: ReplyLost, *, idempotent: bool
 ) -> Stat | None:
