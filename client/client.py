@@ -1,5 +1,6 @@
 """The client: operations, watches and recipes on one session."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 import trio
