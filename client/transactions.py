@@ -95,8 +95,8 @@ class Transaction:
             both.set_data("/state", b"busy", version=3)
         path, stat = both.results
 
-    When a write fails, none is carried out, and its error is raised: NoNode, NodeExists, BadVersion
-    and so on, with a note that says which one it was. Raises OutcomeUnknown when the reply was lost.
+    When a write fails, none is carried out, and its error is raised: NoNode, BadVersion and so on,
+    with a note that says which one it was. Raises OutcomeUnknown when the reply was lost.
     """
 
     def __init__(self, calls: Calls, full: Paths, own: Callable[[str], str]) -> None:
