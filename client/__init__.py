@@ -12,6 +12,7 @@ replies), `keeper` (one session over many connections, with `servers`), `calls` 
 """
 
 from client.batch import Answer, Batch
+from client.cache import Cache
 from client.calls import OPEN_ACL
 from client.client import Client
 from client.config import Auth, ClientConfig, WhenAway
@@ -24,6 +25,7 @@ from client.errors import (
     OutcomeUnknown,
     SessionChanged,
 )
+from client.events import Event, Resynced
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
@@ -36,7 +38,7 @@ from client.recipes.value import Value
 from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
-from client.watches import Event, Resynced
+from client.tree import Tree
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
     ApiError,
@@ -87,6 +89,7 @@ __all__ = [
     "BadConfig",
     "BadVersion",
     "Batch",
+    "Cache",
     "Call",
     "Client",
     "ClientClosed",
@@ -143,6 +146,7 @@ __all__ = [
     "ThrottledOp",
     "Tls",
     "Transaction",
+    "Tree",
     "Unimplemented",
     "UnknownSession",
     "Value",

@@ -239,7 +239,7 @@ class Keeper(Exchange):
         self.session = session
         if self._link is not None:
             self._link.drop("there is a server with its ensemble")
-            self.hub.interrupt()
+            self.hub.interrupt(self._link.heard_at)
         self._install(link)
 
     def _install(self, link: Link) -> None:
@@ -260,7 +260,7 @@ class Keeper(Exchange):
         self._zxid = max(self._zxid, link.zxid)
         if link is self._link:
             self._link = None
-            self.hub.interrupt()
+            self.hub.interrupt(link.heard_at)
             self._tell_state()
             self._wake()
 
