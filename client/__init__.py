@@ -11,6 +11,7 @@ replies), `keeper` (one session over many connections, with `servers`), `calls` 
 `recipes`; `opening` makes a client of them, as `config` says.
 """
 
+from client.backoff import Backoff
 from client.batch import Answer, Batch
 from client.cache import Cache
 from client.calls import OPEN_ACL
@@ -25,6 +26,8 @@ from client.errors import (
     LockLost,
     OutcomeUnknown,
     SessionChanged,
+    StaleToken,
+    WouldDeadlock,
 )
 from client.events import Event, Resynced
 from client.faults import ClientConfigError
@@ -32,9 +35,11 @@ from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
+from client.recipes.description import Contending, LockDescription
 from client.recipes.election import Leader
-from client.recipes.holds import Held, Term
-from client.recipes.queue import LayoutName
+from client.recipes.fence import Fence, StoredFence
+from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.layouts import LayoutName
 from client.recipes.value import Value
 from client.session import Session
 from client.tls import OpenStream, Tls
@@ -88,6 +93,7 @@ __all__ = [
     "Auth",
     "AuthFailed",
     "Away",
+    "Backoff",
     "BadArguments",
     "BadConfig",
     "BadData",
@@ -102,11 +108,13 @@ __all__ = [
     "Clock",
     "Codec",
     "ConnectionLoss",
+    "Contending",
     "Counter",
     "DataInconsistency",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "Fence",
     "ForeignUse",
     "Found",
     "Guard",
@@ -117,6 +125,7 @@ __all__ = [
     "InvalidCallback",
     "LayoutName",
     "Leader",
+    "LockDescription",
     "LockLost",
     "LogInstrument",
     "MarshallingError",
@@ -134,6 +143,7 @@ __all__ = [
     "Permission",
     "Prove",
     "QuotaExceeded",
+    "ReadHeld",
     "ReconfigDisabled",
     "ReconfigInProgress",
     "RequestTimeout",
@@ -145,8 +155,10 @@ __all__ = [
     "SessionExpired",
     "SessionMoved",
     "Snapshot",
+    "StaleToken",
     "Stat",
     "State",
+    "StoredFence",
     "SystemFault",
     "Term",
     "ThrottledOp",
@@ -159,6 +171,7 @@ __all__ = [
     "Value",
     "WatcherType",
     "WhenAway",
+    "WouldDeadlock",
     "Znode",
     "ZooKeeperError",
     "connect",

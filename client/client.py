@@ -8,17 +8,12 @@ import trio
 from client.cache import Cache, open_cache
 from client.calls import Calls
 from client.codec import JSON, Codec
-from client.deadline import Prove
 from client.errors import Away
 from client.events import Event, Events, FilledEvents, Resynced
 from client.instruments import State
-from client.operations import Operations
+from client.locking import Locking
 from client.recipes.config import ConfigWatch
 from client.recipes.counter import Counter
-from client.recipes.election import Observation
-from client.recipes.holds import Held, Term, hold
-from client.recipes.leftovers import Janitor
-from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
 from client.recipes.value import Turns, Value
 from client.session import Session
 from client.typed import Typed
@@ -27,16 +22,12 @@ from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
 T = TypeVar("T")
 
 
-class Client(Operations):
+class Client(Locking):
     """A client of an ensemble, for as long as the block of `connect` runs."""
 
     def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        super().__init__(calls)
-        self._nursery = nursery
-        self._janitor = Janitor(calls)
-        self._holders: dict[str, trio.lowlevel.Task] = {}
+        super().__init__(calls, nursery)
         self._turns = Turns()
-        nursery.start_soon(self._janitor.run)
 
     @property
     def session(self) -> Session:
@@ -112,49 +103,13 @@ class Client(Operations):
     def typed(self, path: str, cls: type[T], *, codec: Codec = JSON) -> Typed[T]:
         """Return a znode as an object of a class, to get, create, update and watch.
 
-        service = zk.typed("/services/web", Service)
-        await service.update(lambda old: attrs.evolve(old, port=8080))
+            service = zk.typed("/services/web", Service)
+            await service.update(lambda old: attrs.evolve(old, port=8080))
+
+        `codec` says what the bytes are: JSON of attrs classes and plain types, if not another one.
         """
         full = self._full(path)
         return Typed(self, self._calls, full, path, cls, codec, self._turns)
-
-    def lock(
-        self,
-        path: str,
-        data: bytes = b"",
-        *,
-        layout: LayoutName = "coord",
-        wait: bool = True,
-        prove: Prove | None = None,
-    ) -> AbstractAsyncContextManager[Held]:
-        """Hold a lock while a block runs: `async with zk.lock("/locks/x") as held:`.
-
-        Waits in a fair queue; without `wait`, raises trio.WouldBlock instead. When the hold can no
-        longer be proved, the body is cancelled and LockLost raised. `data` tells others who holds
-        it. `layout` says with whose locks it contends; `prove` is that of `connect`.
-        """
-        queue = self._queue(path, LOCKS[layout], data, prove)
-        return hold(Held, path, queue, self._nursery, wait=wait)
-
-    def lead(
-        self,
-        path: str,
-        data: bytes = b"",
-        *,
-        layout: LayoutName = "coord",
-        wait: bool = True,
-        prove: Prove | None = None,
-    ) -> AbstractAsyncContextManager[Term]:
-        """Lead while a block runs: `async with zk.lead("/svc", b"host:80") as term:`.
-
-        As `lock`; `data` is what those who `observe` get to see.
-        """
-        queue = self._queue(path, ELECTIONS[layout], data, prove)
-        return hold(Term, path, queue, self._nursery, wait=wait)
-
-    def observe(self, path: str, *, layout: LayoutName = "coord") -> Observation:
-        """Iterate over who leads: `Leader`, or None while nobody does."""
-        return Observation(self._queue(path, ELECTIONS[layout], b"", None))
 
     def value(self, path: str) -> Value:
         """Return bytes that many change, exactly once each: `await zk.value("/v").set(b"1")`."""
@@ -163,16 +118,3 @@ class Client(Operations):
     def counter(self, path: str) -> Counter:
         """Return a number that many count, exactly once each: `await zk.counter("/c").add(1)`."""
         return Counter(self.value(path), path)
-
-    def _below_root(self, path: str) -> str:
-        full = self._full(path)
-        if full == "/":
-            raise ValueError("the root cannot be used for this")
-        return full
-
-    def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
-        full = self._full(path)
-        if full == "/":
-            raise ValueError("the root cannot be a queue")
-        how = prove or self._calls.keeper.settings.config.prove
-        return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)

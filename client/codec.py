@@ -37,9 +37,11 @@ class BadData(ValueError):  # noqa: N818  (named after what is there)
 def strict_converter() -> JsonConverter:
     """Return a new converter like that of `JSON`, for hooks of one's own.
 
-    converter = strict_converter()
-    converter.register_structure_hook(Duration, lambda text, _: Duration.parse(text))
-    zk.config("/app", App, codec=Codec(converter))
+        converter = strict_converter()
+        converter.register_structure_hook(Duration, lambda text, _: Duration.parse(text))
+        zk.config("/app", App, codec=Codec(converter))
+
+    What it lacks a hook for is StructureHandlerNotFoundError when it is first met.
     """
     converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
 

@@ -164,17 +164,15 @@ class FilledEvents(Iteration[Event | Resynced]):
         path, zxid = event.path, event.zxid
         assert self._shown is not None, "there is a gap at the start"
         known = self._shown.get(path, Known(-1, -1, -1))
-        parent = path
-        match event.kind:
-            case EventType.NODE_CREATED:
-                self._shown[path] = Known(zxid, zxid, zxid)
-                parent = parent_of(path)
-            case EventType.NODE_DELETED:
-                self._shown.pop(path, None)
-                parent = parent_of(path)
-            case EventType.NODE_DATA_CHANGED:
-                self._shown[path] = known._replace(mzxid=zxid)
-        if event.kind != EventType.NODE_DATA_CHANGED and parent in self._shown:
+        if event.kind == EventType.NODE_DATA_CHANGED:
+            self._shown[path] = known._replace(mzxid=zxid)
+            return event
+        if event.kind == EventType.NODE_CREATED:
+            self._shown[path] = Known(zxid, zxid, zxid)
+        elif event.kind == EventType.NODE_DELETED:
+            self._shown.pop(path, None)
+        parent = path if event.kind == EventType.NODE_CHILDREN_CHANGED else parent_of(path)
+        if parent in self._shown:
             self._shown[parent] = self._shown[parent]._replace(pzxid=zxid)
         return event
 

@@ -141,8 +141,10 @@ class Typed(Generic[T]):
     def watch(self) -> ConfigWatch[T]:
         """Iterate over its states: the value, or BadConfig while it is wrong or missing.
 
-        async for state in service.watch():
-            if isinstance(state, Service): ...
+            async for state in service.watch():
+                if isinstance(state, Service): ...
+
+        As `zk.config`.
         """
         return ConfigWatch(self._calls, self._full, self._path, self._cls, self._codec)
 
