@@ -182,7 +182,7 @@ class FilledEvents(Iteration[Event | Resynced]):
         while not record.mirror.is_visited:
             await record.work()
         self._is_behind = False
-        record.events.forget(all_of_them=record.mirror.is_current)
+        record.events.keep(record.mirror.heard - record.mirror.included)
         znodes = record.mirror.nodes.znodes
         after = {self._path(below): Known.of(znode.stat) for below, znode in znodes.items()}
         self._found.append(Resynced(gap=self._shown is not None))

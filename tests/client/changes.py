@@ -162,10 +162,21 @@ class EventWitness(Witness):
             is_next = place > self.place if self.is_gap else place == self.place + 1
             assert is_next, f"{self.name}: event {place} after {self.place}"
             self.place, self.is_gap = place, False
-        if item.kind == EventType.NODE_DELETED:
-            self.known.pop(item.path, None)
-        elif item.kind != EventType.NODE_CHILDREN_CHANGED:
-            self.known[item.path] = max(item.zxid, self.known.get(item.path, 0))
+        self.believe(item)
+
+    def believe(self, event: client.Event) -> None:
+        """Follow an event. Where gaps are filled, each must be news."""
+        known = self.known.get(event.path)
+        if event.kind == EventType.NODE_DELETED:
+            self.known.pop(event.path, None)
+            is_news = known is not None
+        elif event.kind == EventType.NODE_CHILDREN_CHANGED:
+            is_news = True
+        else:
+            self.known[event.path] = max(event.zxid, known or 0)
+            is_created = event.kind == EventType.NODE_CREATED
+            is_news = known is None if is_created else known is not None and event.zxid > known
+        assert is_news or not self.name.startswith("filled"), f"{self.name}: {event} after {known}"
 
     def is_up_to_date(self) -> bool:
         if self.name.startswith("filled"):
