@@ -86,9 +86,10 @@ async def test_a_znode_deleted_and_made_anew_while_away_is_seen(autojump_clock, 
         fake.cut()
         await wait_all_tasks_blocked()
         fake.tree.delete("/a")
-        fake.tree.put("/a", b"1")
+        fake.tree.put("/a", b"2")
         fake.down = set()
-        after = (await latest()).stat
+        data, after = await latest()
+        assert data == b"2"
         assert after.version == before.version
         assert after.czxid == fake.tree.nodes["/a"].czxid != before.czxid
 
