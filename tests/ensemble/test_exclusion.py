@@ -13,7 +13,7 @@ from tests.ensemble.exclusion import Contest, Overlap, verify
 from tests.ensemble.holders import Body
 from tests.ensemble.servers import CoordEnsemble
 
-TIMEOUT_S = 4.0
+TIMEOUT_S = 3.0
 
 FIRST = Body("1.0", "/a", token=1, start=0.0, end=1.0, stood_still=0.0, was_lost=False)
 SECOND = Body("2.0", "/b", token=2, start=2.0, end=3.0, stood_still=0.0, was_lost=False)
