@@ -1,22 +1,22 @@
-"""The client: operations, watches and recipes on one session; and `connect`, which makes it."""
+"""The client: operations, watches and recipes on one session."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 import trio
 
 from client.calls import Calls
-from client.deadline import Clock, Prove, boottime
-from client.hosts import Hosts
-from client.hub import Hub
-from client.keeper import Keeper, OpenStream, Settings
+from client.deadline import Prove
+from client.errors import Away
+from client.instruments import State
 from client.operations import Operations
 from client.recipes.config import ConfigWatch
+from client.recipes.counter import Counter
 from client.recipes.election import Observation
 from client.recipes.holds import Held, Term, hold
 from client.recipes.leftovers import Janitor
 from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
+from client.recipes.value import Turns, Value
 from client.session import Session
 from client.watches import ChildrenWatch, Events, Watch
 
@@ -31,14 +31,24 @@ class Client(Operations):
         self._nursery = nursery
         self._janitor = Janitor(calls)
         self._holders: dict[str, trio.lowlevel.Task] = {}
+        self._turns = Turns()
         nursery.start_soon(self._janitor.run)
 
     @property
     def session(self) -> Session:
-        """The session: another object after this one has expired."""
+        """The session: another object after this one has expired.
+
+        Raises Away when there has been none yet, as only read-only servers were found.
+        """
         session = self._calls.keeper.session
-        assert session is not None
+        if session is None:
+            raise Away("there is no session yet")
         return session
+
+    @property
+    def state(self) -> State:
+        """How the client stands to the servers: `if zk.state is State.READ_ONLY: ...`."""
+        return self._calls.keeper.state
 
     def watch(self, path: str) -> Watch:
         """Iterate over the states of a znode: `Znode`, or None while it is missing."""
@@ -94,72 +104,23 @@ class Client(Operations):
         """Iterate over who leads: `Leader`, or None while nobody does."""
         return Observation(self._queue(path, ELECTIONS[layout], b"", None))
 
+    def value(self, path: str) -> Value:
+        """Return bytes that many change, exactly once each: `await zk.value("/v").set(b"1")`."""
+        return Value(self._calls, self._below_root(path), self._turns)
+
+    def counter(self, path: str) -> Counter:
+        """Return a number that many count, exactly once each: `await zk.counter("/c").add(1)`."""
+        return Counter(self.value(path), path)
+
+    def _below_root(self, path: str) -> str:
+        full = self._full(path)
+        if full == "/":
+            raise ValueError("the root cannot be used for this")
+        return full
+
     def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
         full = self._full(path)
         if full == "/":
             raise ValueError("the root cannot be a queue")
-        how = prove or self._calls.keeper.settings.prove
+        how = prove or self._calls.keeper.settings.config.prove
         return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)
-
-
-@asynccontextmanager
-async def connect(
-    hosts: str,
-    *,
-    session_timeout: float = 10.0,
-    auth: Sequence[tuple[str, str | bytes]] = (),
-    prove: Prove = "sync",
-    open_stream: OpenStream = trio.open_tcp_stream,
-    clock: Clock = boottime,
-) -> AsyncIterator[Client]:
-    """Keep a session while a block runs.
-
-    `async with connect("host:2181,host:2182/chroot") as zk:`
-
-    Waits until there is a session, for as long as the caller's cancel scope permits. Every task of
-    the client ends with the block, and the session is closed. A connection that breaks is made
-    anew and the session resumed; a session that has expired is followed by a new one.
-
-    session_timeout: in seconds; the servers may move it.
-    auth: scheme and credential of each identity, as ("digest", "user:password").
-    prove: which replies prove that locks are held; "sync" is right with every server, "ping" with
-        coord, where it costs less and bridges longer silences. See `client.deadline`.
-    open_stream: for other transports; for TLS a partial of trio.open_ssl_over_tcp_stream will do.
-    clock: for tests.
-    """
-    credentials = [(scheme, c.encode() if isinstance(c, str) else c) for scheme, c in auth]
-    settings = Settings(Hosts.parse(hosts), session_timeout, credentials, prove, open_stream, clock)
-    hub = Hub()
-    keeper = Keeper(settings, hub)
-    error: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            background = await nursery.start(_background, keeper)
-            try:
-                await keeper.attached()
-                yield Client(Calls(keeper, hub), background)
-            except BaseException as raised:
-                error = raised
-                raise
-            finally:
-                await keeper.close()
-                background.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        if error is None or group.exceptions != (error,):
-            raise
-    if error is not None:
-        raise error  # as the body raised it: the nursery is nobody's business
-
-
-async def _background(
-    keeper: Keeper, task_status: trio.TaskStatus[trio.Nursery] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Run the tasks of a client, until `connect` cancels them at the very end.
-
-    A cancellation from outside reaches the body first: locks are released, and the session is
-    closed, over the connection these tasks keep. All of that is limited in time.
-    """
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(keeper.run)
-            task_status.started(nursery)
