@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import lmdb
 
@@ -10,11 +9,9 @@ from coord.state.store import Table
 from coord.storage.errors import DamagedTree
 from coord.storage.flush import TreeFile
 from coord.storage.keys import PREFIX_BYTES, PathKeys, name_in
-from coord.storage.scrub import Scrub
+from coord.storage.scrub import Passage, Scrub
 from coord.storage.seal import unseal
 from coord.storage.view import View
-
-Found = TypeVar("Found", bytes, tuple[bytes, bytes])
 
 
 def stored_names(
@@ -82,32 +79,31 @@ def _keys_from(
     scrub: Scrub | None, name: bytes, cursor: "lmdb.Cursor[bytes]", start: bytes
 ) -> Iterator[bytes]:
     """Go through the keys of a database from one on."""
-    if scrub is None:
-        return cursor.iternext(values=False) if cursor.set_range(start) else iter(())
-    following = scrub.look(name, start)
+    passage = None if scrub is None else Passage(scrub, name, start)
     found = cursor.iternext(values=False) if cursor.set_range(start) else iter(())
-    return _passing(scrub, name, following, found)
+    return found if passage is None else _passed_keys(passage, found)
 
 
 def _items_from(
     scrub: Scrub | None, name: bytes, cursor: "lmdb.Cursor[bytes]", start: bytes
 ) -> Iterator[tuple[bytes, bytes]]:
     """Go through the keys and values of a database from one on."""
-    if scrub is None:
-        return cursor.iternext() if cursor.set_range(start) else iter(())
-    following = scrub.look(name, start)
+    passage = None if scrub is None else Passage(scrub, name, start)
     found = cursor.iternext() if cursor.set_range(start) else iter(())
-    return _passing(scrub, name, following, found)
+    return found if passage is None else _passed_items(passage, found)
 
 
-def _passing(
-    scrub: Scrub, name: bytes, following: bytes | None, found: Iterator[Found]
-) -> Iterator[Found]:
-    """Look at each page on the way; at the end at those that follow: LMDB may be wrong there."""
+def _passed_keys(passage: Passage, found: Iterator[bytes]) -> Iterator[bytes]:
+    for key in found:
+        passage.reach(key)
+        yield key
+    passage.end()
+
+
+def _passed_items(
+    passage: Passage, found: Iterator[tuple[bytes, bytes]]
+) -> Iterator[tuple[bytes, bytes]]:
     for item in found:
-        key = item if isinstance(item, bytes) else item[0]
-        while following is not None and key >= following:
-            following = scrub.look(name, following)
+        passage.reach(item[0])
         yield item
-    while following is not None:
-        following = scrub.look(name, following)
+    passage.end()

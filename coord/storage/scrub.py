@@ -63,9 +63,7 @@ class Scrub:
 
     def look_at_all(self, database: bytes) -> None:
         """Look at all pages of a database at once."""
-        following = self.look(database, b"")
-        while following is not None:
-            following = self.look(database, following)
+        Passage(self, database, b"").end()
 
     def look(self, database: bytes, key: bytes) -> bytes | None:
         """Look at the page where a key is or would be.
@@ -114,3 +112,23 @@ class Scrub:
 
     def _damaged(self, fault: Exception) -> Damaged:
         return self._damage(f"{self._file} is damaged: {fault}")
+
+
+class Passage:
+    """The pages of a range, on the way through it."""
+
+    def __init__(self, scrub: Scrub, database: bytes, start: bytes) -> None:
+        """Look at the page where the range begins, before LMDB does."""
+        self._scrub = scrub
+        self._database = database
+        self._following = scrub.look(database, start)
+
+    def reach(self, key: bytes) -> None:
+        """Look at all pages up to that of a key which LMDB shows, before it is used."""
+        while self._following is not None and key >= self._following:
+            self._following = self._scrub.look(self._database, self._following)
+
+    def end(self) -> None:
+        """Look at all pages that follow: LMDB shows no more keys, and may be wrong."""
+        while self._following is not None:
+            self._following = self._scrub.look(self._database, self._following)
