@@ -119,6 +119,8 @@ class Nodes:
         )
         acls = OPEN_ACL if acl is None else tuple(acl)
         ttl_ms = None if ttl is None else round(ttl * 1000)
+        decision = decide.created_sequential if sequence else decide.created
+        decision = decide.created_marked if marked else decision
         while True:
             try:
                 created, stat = await self._requests.create(
@@ -132,17 +134,9 @@ class Nodes:
             except ReplyLost as lost:
                 owner = lost.session if ephemeral else None
                 with decide.unless_away("create", full, lost):
-                    if marked:
-                        decided = await decide.created_marked(
-                            self._requests, full, lost, owner=owner, idempotent=idempotent
-                        )
-                    elif sequence:
-                        await decide.created_sequential(self._requests, full, lost, owner=owner)
-                        continue
-                    else:
-                        decided = await decide.created(
-                            self._requests, full, value, lost, owner=owner, idempotent=idempotent
-                        )
+                    decided = await decision(
+                        self._requests, full, value, lost, owner=owner, idempotent=idempotent
+                    )
                 if decided is None:
                     continue
                 created, stat = decided
