@@ -21,6 +21,7 @@ from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
 from client.recipes.election import Leader
 from client.recipes.holds import Held, Term
+from client.recipes.membership import Member
 from client.recipes.queue import LayoutName
 from client.recipes.value import Value
 from client.session import Session
@@ -83,6 +84,7 @@ __all__ = [
     "LockLost",
     "LogInstrument",
     "MarshallingError",
+    "Member",
     "NoAuth",
     "NoChildrenForEphemerals",
     "NoNode",

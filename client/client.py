@@ -13,31 +13,24 @@ from client.deadline import Clock, Prove, boottime
 from client.hub import Hub
 from client.instruments import Instrument, Instruments
 from client.keeper import Keeper, Settings
-from client.operations import Operations
 from client.recipes.config import ConfigWatch
-from client.recipes.counter import Counter
 from client.recipes.election import Observation
 from client.recipes.holds import Held, Term, hold
-from client.recipes.leftovers import Janitor
 from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
-from client.recipes.value import Turns, Value
 from client.session import Session
+from client.sharing import Sharing
 from client.tls import OpenStream, encrypted
 from client.watches import ChildrenWatch, Events, Watch
 
 T = TypeVar("T")
 
 
-class Client(Operations):
+class Client(Sharing):
     """A client of an ensemble, for as long as the block of `connect` runs."""
 
     def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        super().__init__(calls)
-        self._nursery = nursery
-        self._janitor = Janitor(calls)
+        super().__init__(calls, nursery)
         self._holders: dict[str, trio.lowlevel.Task] = {}
-        self._turns = Turns()
-        nursery.start_soon(self._janitor.run)
 
     @property
     def session(self) -> Session:
@@ -99,20 +92,6 @@ class Client(Operations):
     def observe(self, path: str, *, layout: LayoutName = "coord") -> Observation:
         """Iterate over who leads: `Leader`, or None while nobody does."""
         return Observation(self._queue(path, ELECTIONS[layout], b"", None))
-
-    def value(self, path: str) -> Value:
-        """Return bytes that many change, exactly once each: `await zk.value("/v").set(b"1")`."""
-        return Value(self._calls, self._below_root(path), self._turns)
-
-    def counter(self, path: str) -> Counter:
-        """Return a number that many count, exactly once each: `await zk.counter("/c").add(1)`."""
-        return Counter(self.value(path), path)
-
-    def _below_root(self, path: str) -> str:
-        full = self._full(path)
-        if full == "/":
-            raise ValueError("the root cannot be used for this")
-        return full
 
     def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
         full = self._full(path)

@@ -2,10 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import trio
 from trio._core import _run
+from trio.testing import wait_all_tasks_blocked
 
+import client
 from coord.wire.numbers import OpCode
 from tests.client.fake import FakeEnsemble
 
@@ -96,3 +100,52 @@ async def _disturb_once(fake: FakeEnsemble, chance: random.Random) -> None:
             await trio.sleep(chance.uniform(0, 8))
             fake.cut_off.clear()
             fake.cut()
+
+
+class CancelAtStep(trio.abc.Instrument):
+    """Cancels a scope after the n-th step of whatever task, servers' tasks included."""
+
+    def __init__(self, number: int, scope: trio.CancelScope) -> None:
+        self._left = number
+        self._scope = scope
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._left -= 1
+        if not self._left:
+            self._scope.cancel()
+
+
+async def steps_that_leave_nothing(
+    fake: FakeEnsemble,
+    zk: client.Client,
+    attempt: Callable[[client.Client], AbstractAsyncContextManager[Any]],
+    mishap: Callable[[Any], None] = lambda _fake: None,
+    *,
+    stride: int = 1,
+) -> int:
+    """Cancel an attempt after each step of all tasks; return how many there were.
+
+    Where tasks in the background do the work, the checkpoints of the caller's task alone are few.
+    With a stride, only each so manieth.
+    """
+    number = 1 - stride
+    while True:
+        number += stride
+        mishap(fake)
+        with trio.CancelScope() as scope:
+            instrument = CancelAtStep(number, scope)
+            trio.lowlevel.add_instrument(instrument)
+            try:
+                async with attempt(zk):
+                    pass
+            finally:
+                trio.lowlevel.remove_instrument(instrument)
+        fake.down = set()
+        await trio.sleep(0.5)
+        await zk.sync()
+        fake.forget_mishaps()
+        await wait_all_tasks_blocked()
+        left = [path for path, node in fake.tree.nodes.items() if node.owner]
+        assert left == [], f"cancelled at step {number}"
+        if not scope.cancel_called:
+            return number
