@@ -10,19 +10,29 @@ is known to live), `link` (one connection), `keeper` (one session over many conn
 `recipes`.
 """
 
+from client.backoff import Backoff
 from client.calls import OPEN_ACL
 from client.client import Client, connect
 from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
-from client.errors import ClientClosed, LockLost, OutcomeUnknown
+from client.errors import (
+    ClientClosed,
+    LockLost,
+    OutcomeUnknown,
+    SessionChanged,
+    StaleToken,
+    WouldDeadlock,
+)
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
+from client.recipes.description import Contending, LockDescription
 from client.recipes.election import Leader
-from client.recipes.holds import Held, Term
+from client.recipes.fence import Fence, StoredFence
+from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.layouts import LayoutName
 from client.recipes.membership import Member
-from client.recipes.queue import LayoutName
 from client.recipes.value import Value
 from client.session import Session
 from client.tls import OpenStream, Tls
@@ -60,6 +70,7 @@ __all__ = [
     "Acl",
     "Auth",
     "AuthFailed",
+    "Backoff",
     "BadArguments",
     "BadConfig",
     "BadVersion",
@@ -70,10 +81,12 @@ __all__ = [
     "ClientConfigError",
     "Clock",
     "ConnectionLoss",
+    "Contending",
     "Counter",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "Fence",
     "Guard",
     "Held",
     "Id",
@@ -81,6 +94,7 @@ __all__ = [
     "InvalidAcl",
     "LayoutName",
     "Leader",
+    "LockDescription",
     "LockLost",
     "LogInstrument",
     "MarshallingError",
@@ -97,13 +111,17 @@ __all__ = [
     "Permission",
     "Prove",
     "QuotaExceeded",
+    "ReadHeld",
     "ReconfigDisabled",
     "Resynced",
     "Session",
+    "SessionChanged",
     "SessionExpired",
     "SessionMoved",
+    "StaleToken",
     "Stat",
     "State",
+    "StoredFence",
     "Term",
     "ThrottledOp",
     "Tls",
@@ -112,6 +130,7 @@ __all__ = [
     "Value",
     "WatcherType",
     "WhenAway",
+    "WouldDeadlock",
     "Znode",
     "ZooKeeperError",
     "connect",

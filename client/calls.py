@@ -39,6 +39,11 @@ class Calls:
     hub: Hub
     """Is told of what is watched."""
 
+    @property
+    def plain(self) -> "Calls":
+        """The same requests free of what a hold demands: see `client.pinned`."""
+        return self
+
     async def read(self, opcode: OpCode, request: object, session: Session | None = None) -> Any:
         """Send a request that changes nothing, until it is answered."""
         while True:

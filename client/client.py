@@ -1,7 +1,7 @@
 """The client: operations, watches and recipes on one session; and `connect`, which makes it."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TypeVar, Unpack
 
 import attrs
@@ -9,14 +9,11 @@ import trio
 
 from client.calls import Calls
 from client.config import ClientConfig, Overrides
-from client.deadline import Clock, Prove, boottime
+from client.deadline import Clock, boottime
 from client.hub import Hub
 from client.instruments import Instrument, Instruments
 from client.keeper import Keeper, Settings
 from client.recipes.config import ConfigWatch
-from client.recipes.election import Observation
-from client.recipes.holds import Held, Term, hold
-from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
 from client.session import Session
 from client.sharing import Sharing
 from client.tls import OpenStream, encrypted
@@ -27,10 +24,6 @@ T = TypeVar("T")
 
 class Client(Sharing):
     """A client of an ensemble, for as long as the block of `connect` runs."""
-
-    def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        super().__init__(calls, nursery)
-        self._holders: dict[str, trio.lowlevel.Task] = {}
 
     @property
     def session(self) -> Session:
@@ -54,51 +47,6 @@ class Client(Sharing):
     def config(self, path: str, cls: type[T]) -> ConfigWatch[T]:
         """Iterate over the states of a configuration: objects of an attrs class, or `BadConfig`."""
         return ConfigWatch(self._calls, self._full(path), path, cls)
-
-    def lock(
-        self,
-        path: str,
-        data: bytes = b"",
-        *,
-        layout: LayoutName = "coord",
-        wait: bool = True,
-        prove: Prove | None = None,
-    ) -> AbstractAsyncContextManager[Held]:
-        """Hold a lock while a block runs: `async with zk.lock("/locks/x") as held:`.
-
-        Waits in a fair queue; without `wait`, raises trio.WouldBlock instead. When the hold can no
-        longer be proved, the body is cancelled and LockLost raised. `data` tells others who holds
-        it. `layout` says with whose locks it contends; `prove` is that of `connect`.
-        """
-        queue = self._queue(path, LOCKS[layout], data, prove)
-        return hold(Held, path, queue, self._nursery, wait=wait)
-
-    def lead(
-        self,
-        path: str,
-        data: bytes = b"",
-        *,
-        layout: LayoutName = "coord",
-        wait: bool = True,
-        prove: Prove | None = None,
-    ) -> AbstractAsyncContextManager[Term]:
-        """Lead while a block runs: `async with zk.lead("/svc", b"host:80") as term:`.
-
-        As `lock`; `data` is what those who `observe` get to see.
-        """
-        queue = self._queue(path, ELECTIONS[layout], data, prove)
-        return hold(Term, path, queue, self._nursery, wait=wait)
-
-    def observe(self, path: str, *, layout: LayoutName = "coord") -> Observation:
-        """Iterate over who leads: `Leader`, or None while nobody does."""
-        return Observation(self._queue(path, ELECTIONS[layout], b"", None))
-
-    def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
-        full = self._full(path)
-        if full == "/":
-            raise ValueError("the root cannot be a queue")
-        how = prove or self._calls.keeper.settings.config.prove
-        return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ async def created(
     idempotent: bool,
 ) -> tuple[str, Stat] | None:
     """Decide a create under a name of its own; `owner` is the session of an ephemeral znode."""
+    calls = calls.plain
     await calls.sync(owner)
     try:
         found, stat = await calls.get(path, session=owner)
@@ -56,6 +57,7 @@ async def created_sequential(
     calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None
 ) -> None:
     """Decide a create that the server numbers: no name, so nothing to look for."""
+    calls = calls.plain
     await calls.sync(owner)
     parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
     if parent is None or parent.pzxid > lost.zxid:
@@ -66,6 +68,7 @@ async def replaced(
     calls: Calls, path: str, data: bytes, version: int, lost: ReplyLost, *, idempotent: bool
 ) -> Stat | None:
     """Decide a set."""
+    calls = calls.plain
     await calls.sync()
     try:
         found, stat = await calls.get(path)
@@ -95,6 +98,7 @@ async def deleted(
     calls: Calls, path: str, version: int, lost: ReplyLost, *, idempotent: bool
 ) -> bool | None:
     """Decide a delete."""
+    calls = calls.plain
     await calls.sync()
     stat = await calls.exists(path)
     if stat is None:

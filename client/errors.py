@@ -3,7 +3,7 @@
 # ruff: noqa: N818  (the classes bear the names of what happened)
 
 from client.session import Session
-from coord.wire.errors import ConnectionLoss
+from coord.wire.errors import ConnectionLoss, SessionExpired
 
 
 class ReplyLost(ConnectionLoss):
@@ -50,3 +50,28 @@ class LockLost(Exception):
         """The fencing token of the hold that was lost."""
         self.reason = reason
         """What ended it, in words."""
+
+
+class SessionChanged(SessionExpired):
+    """A request that was pinned to a session was not sent: that session has ended.
+
+    `held.client` raises it, where a plain client would go on in a new session without a word.
+    """
+
+
+class WouldDeadlock(Exception):
+    """Two holders of a read lock want to upgrade it, and each would wait for the other.
+
+    The one that came second gets this. Leave the read lock, and take a write lock from the start.
+    """
+
+
+class StaleToken(Exception):
+    """A fencing token came that is lower than one seen before: its holder has lost its lock."""
+
+    def __init__(self, token: int, highest: int) -> None:
+        super().__init__(f"token {token} is stale: {highest} has been seen")
+        self.token = token
+        """The token that was refused."""
+        self.highest = highest
+        """The highest token seen."""

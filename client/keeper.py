@@ -265,6 +265,7 @@ class Keeper:
         else:
             session.proofs.timeout = timeout
             session.proofs.add(sent_at, ordered=True)
+            session.detached = trio.Event()
         link.session = self.session = session
         _log.info("session %#x attached", session.id)
         for identity in self.settings.identities:
@@ -282,6 +283,8 @@ class Keeper:
         _log.info("connection lost: %s", link.lost)
         self._zxid = link.zxid
         self._link = None
+        if link.session is not None:
+            link.session.detached.set()
         self.hub.interrupt()
         self._wake()
 

@@ -6,14 +6,13 @@ from contextlib import AbstractAsyncContextManager
 import trio
 
 from client.calls import Calls
-from client.operations import Operations
+from client.locking import Locking
 from client.recipes.counter import Counter
-from client.recipes.leftovers import Janitor
 from client.recipes.membership import Member, membership
-from client.recipes.value import Turns, Value
+from client.recipes.value import Value
 
 
-class Sharing(Operations):
+class Sharing(Locking):
     """Values, groups and work of a client.
 
     Missing ancestors of the paths are created. Everything waits while there is no connection, for
@@ -21,12 +20,8 @@ class Sharing(Operations):
     """
 
     def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        super().__init__(calls)
-        self._nursery = nursery
-        self._janitor = Janitor(calls)
-        self._turns = Turns()
+        super().__init__(calls, nursery)
         self._members: set[str] = set()
-        nursery.start_soon(self._janitor.run)
 
     def value(self, path: str) -> Value:
         """Return bytes that many change, exactly once each.
