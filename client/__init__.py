@@ -25,15 +25,20 @@ from client.errors import (
 )
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
+from client.recipes.barrier import Barrier
+from client.recipes.claims import Claim
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
 from client.recipes.description import Contending, LockDescription
+from client.recipes.double_barrier import Round
 from client.recipes.election import Leader
+from client.recipes.entries import Entry
 from client.recipes.fence import Fence, StoredFence
 from client.recipes.holds import Held, ReadHeld, Term
 from client.recipes.layouts import LayoutName
 from client.recipes.membership import Member
 from client.recipes.value import Value
+from client.recipes.work import WorkQueue
 from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Transaction
@@ -74,7 +79,9 @@ __all__ = [
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Barrier",
     "Call",
+    "Claim",
     "Client",
     "ClientClosed",
     "ClientConfig",
@@ -83,6 +90,7 @@ __all__ = [
     "ConnectionLoss",
     "Contending",
     "Counter",
+    "Entry",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
@@ -114,6 +122,7 @@ __all__ = [
     "ReadHeld",
     "ReconfigDisabled",
     "Resynced",
+    "Round",
     "Session",
     "SessionChanged",
     "SessionExpired",
@@ -130,6 +139,7 @@ __all__ = [
     "Value",
     "WatcherType",
     "WhenAway",
+    "WorkQueue",
     "WouldDeadlock",
     "Znode",
     "ZooKeeperError",

@@ -6,10 +6,16 @@ from contextlib import AbstractAsyncContextManager
 import trio
 
 from client.calls import Calls
+from client.deadline import Prove
 from client.locking import Locking
+from client.recipes.barrier import Barrier
+from client.recipes.claims import Claims
 from client.recipes.counter import Counter
+from client.recipes.double_barrier import DoubleBarrier, Round, entered
+from client.recipes.entries import Entries, Places
 from client.recipes.membership import Member, membership
 from client.recipes.value import Value
+from client.recipes.work import ATTEMPTS, BUCKET_ENTRIES, WorkQueue
 
 
 class Sharing(Locking):
@@ -38,6 +44,33 @@ class Sharing(Locking):
         """
         return Counter(self.value(path), path)
 
+    def barrier(self, path: str) -> Barrier:
+        """Return a barrier that is closed while a znode is there.
+
+            async with zk.barrier("/migration").closed():
+                await migrate()
+
+        and wherever nobody shall go on meanwhile: `await zk.barrier("/migration").wait()`.
+        """
+        return Barrier(path, self._below_root(path), self._calls, self._janitor)
+
+    def double_barrier(
+        self, path: str, count: int, *, prove: Prove | None = None
+    ) -> AbstractAsyncContextManager[Round]:
+        """Begin together with others, and go on together when all have ended.
+
+            async with zk.double_barrier("/phases/1", 3) as together:
+                await work_on_part(together.number, together.count)
+
+        The block begins once `count` are there, and what follows it once all of their blocks have
+        ended. A body that raises leaves at once. When the session is lost inside, the body is
+        cancelled and LockLost raised; outside, it is waited for anew. Raises ValueError for a count
+        below 1 or above 1000.
+        """
+        barrier = DoubleBarrier(self._calls, self._janitor, self._below_root(path), count,
+                                prove or self._calls.keeper.settings.config.prove)  # fmt: skip
+        return entered(barrier, path, self._nursery)
+
     def member(
         self, path: str, data: bytes = b"", *, name: str | None = None
     ) -> AbstractAsyncContextManager[Member]:
@@ -57,6 +90,31 @@ class Sharing(Locking):
         own = f"{path.rstrip('/')}/{unique}"
         member = Member(self._calls, own, self._full(own), data)
         return membership(member, self._nursery, self._janitor, self._members)
+
+    def queue(
+        self,
+        path: str,
+        *,
+        attempts: int = ATTEMPTS,
+        bucket_entries: int = BUCKET_ENTRIES,
+        prove: Prove | None = None,
+    ) -> WorkQueue:
+        """Return a queue of work, whose entries are claimed by one worker at a time.
+
+            queue = zk.queue("/jobs")
+            await queue.put(b"resize 7")
+            async with queue.claim() as claim:
+                await resize(claim.data)
+
+        attempts: how often an entry is claimed before it is put with the dead.
+        bucket_entries: how many entries share a parent.
+        prove: which replies prove a claim, if not those that `connect` was told.
+        """
+        places = Places(self._below_root(path))
+        how = prove or self._calls.keeper.settings.config.prove
+        entries = Entries(self._calls, places, bucket_entries)
+        claims = Claims(self._calls, self._janitor, places, how, attempts, self._turns)
+        return WorkQueue(path, entries, claims, (self._full, self._own), self._nursery)
 
     def _below_root(self, path: str) -> str:
         full = self._full(path)
