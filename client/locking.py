@@ -19,6 +19,7 @@ from client.recipes.holds import Held, ReadHeld, Term, hold, hold_all
 from client.recipes.layouts import (
     ELECTIONS,
     LOCKS,
+    SEEN,
     SEMAPHORES,
     SHARED,
     Layout,
@@ -26,9 +27,9 @@ from client.recipes.layouts import (
     layout_of,
 )
 from client.recipes.leftovers import Janitor
+from client.recipes.lines import Lines
 from client.recipes.queue import Queue
 from client.recipes.semaphore import Semaphore
-from client.recipes.turns import Turns
 
 Result = TypeVar("Result")
 
@@ -53,7 +54,7 @@ class Locking(Operations):
         super().__init__(calls)
         self._nursery = nursery
         self._janitor = Janitor(calls)
-        self._turns = Turns()
+        self._lines = Lines()
         nursery.start_soon(self._janitor.run)
 
     def lock(
@@ -162,7 +163,7 @@ class Locking(Operations):
             raise ValueError(f"a semaphore that admits {limit}")
         if limit is None and chosen.limit is None:
             raise ValueError(f"layout {layout!r} keeps no limit: it must be given")
-        full = self._parent(path)
+        full = self._below_root(path)
         door = self._queue(path, chosen.door_layout, data, prove)
         semaphore = Semaphore(
             attrs.evolve(door, parent=chosen.door.format(path=full)),
@@ -251,16 +252,15 @@ class Locking(Operations):
         lock = await zk.describe_lock("/locks/nightly")
         print([(each.data, each.age_seconds()) for each in lock.holders])
         """
-        table = SHARED if layout in SHARED else LOCKS
-        return await describe(self._queue(path, table[layout], b"", None), path)
+        return await describe(self._queue(path, SEEN[layout], b"", None), path)
 
     def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
         how = prove or self._calls.keeper.settings.config.prove
-        parent = self._parent(path)
-        return Queue(self._calls, self._janitor, parent, layout, data, how, self._turns)
+        parent = self._below_root(path)
+        return Queue(self._calls, self._janitor, parent, layout, data, how, self._lines)
 
-    def _parent(self, path: str) -> str:
+    def _below_root(self, path: str) -> str:
         full = self._full(path)
         if full == "/":
-            raise ValueError("the root cannot be a queue")
+            raise ValueError("the root cannot be used for this")
         return full

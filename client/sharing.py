@@ -35,7 +35,7 @@ class Sharing(Locking):
         cursor = zk.value("/jobs/cursor")
         await cursor.update(lambda data: data + b".")
         """
-        return Value(self._calls, self._below_root(path), self._turns)
+        return Value(self._calls, self._below_root(path), self._lines)
 
     def counter(self, path: str) -> Counter:
         """Return a number that many count, exactly once each.
@@ -113,11 +113,5 @@ class Sharing(Locking):
         places = Places(self._below_root(path))
         how = prove or self._calls.keeper.settings.config.prove
         entries = Entries(self._calls, places, bucket_entries)
-        claims = Claims(self._calls, self._janitor, places, how, attempts, self._turns)
+        claims = Claims(self._calls, self._janitor, places, how, attempts, self._lines)
         return WorkQueue(path, entries, claims, (self._full, self._own), self._nursery)
-
-    def _below_root(self, path: str) -> str:
-        full = self._full(path)
-        if full == "/":
-            raise ValueError("the root cannot be used for this")
-        return full

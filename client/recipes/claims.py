@@ -16,10 +16,10 @@ from client.recipes import multi
 from client.recipes.entries import Bucket, Places, by_age, delete_bucket, id_of
 from client.recipes.holds import Held, holding
 from client.recipes.leftovers import Janitor, Leftover
+from client.recipes.lines import Lines
 from client.recipes.multi import Refused
 from client.recipes.news import News
 from client.recipes.queue import Place, prove
-from client.recipes.turns import Turns
 from client.session import Session
 from client.transactions import Paths, Transaction
 from client.znodes import Znode
@@ -209,7 +209,7 @@ class Claims:
     """Which replies prove that a session lives."""
     attempts: int
     """How often an entry may be claimed."""
-    turns: Turns
+    lines: Lines
     """The lines of this client's tasks: one of them looks for work, the others wait for it."""
 
     async def acquire(self, *, wait: bool = True) -> Claimed:
@@ -219,7 +219,7 @@ class Claims:
         """
         if not wait:
             return await self._acquire(wait=False)
-        turn = await self.turns.take(f"{self.places.root} for work", alone=True, wait=True)
+        turn = await self.lines.take(f"{self.places.root} for work", alone=True, wait=True)
         try:
             return await self._acquire(wait=True)
         finally:

@@ -67,6 +67,11 @@ class Held:
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False, repr=False)
     _watching: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False, repr=False)
     _reason: str | None = attrs.field(default=None, init=False)
+    _since: float = attrs.field(init=False, repr=False)
+
+    @_since.default
+    def _now(self) -> float:
+        return self._calls.keeper.settings.clock()
 
     @property
     def session(self) -> Session:
@@ -142,6 +147,7 @@ class Held:
         if self._reason is None:
             self._reason = reason
             self._scope.cancel()
+            self._calls.keeper.instruments.lock_lost(self.path, self.token, reason)
 
     @property
     def lost(self) -> str | None:
@@ -205,8 +211,11 @@ async def hold(
     wait: bool = True,
 ) -> AsyncIterator[AnyHeld]:
     """Acquire something, then hold it while the body runs."""
+    began = source.calls.keeper.settings.clock()
     place = await source.acquire(wait=wait)
     held = make(path, place.token, source.prove, place, source.calls)
+    waited = held._since - began  # noqa: SLF001
+    source.calls.keeper.instruments.lock_waited(path, place.token, waited)
     try:
         async with holding(held, nursery, source.janitor):
             yield held
@@ -238,6 +247,9 @@ async def holding(held: Held, nursery: trio.Nursery, janitor: Janitor) -> AsyncI
         gone = await janitor.remove(place.leftover)
     if gone and place.leftover.was_missing:
         held.lose("its znode had gone before it was released")
+    if held.lost is None:
+        seconds = calls.keeper.settings.clock() - held._since  # noqa: SLF001
+        calls.keeper.instruments.lock_held(held.path, held.token, seconds)
     _report(held, error)
 
 

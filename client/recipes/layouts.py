@@ -139,6 +139,20 @@ _ZK = Layout(
     container=False,
 )
 
+_CURATOR_ANY = Layout(
+    {},
+    re.compile("(lock-|latch-|up-__WRIT__|__WRIT__|__READ__)" + _NUMBER),
+    {
+        "lock-": "write",
+        "latch-": "write",
+        "__WRIT__": "write",
+        "__READ__": "read",
+        "up-__WRIT__": "upgrade",
+    },
+    dashes=True,
+    container=True,
+)
+
 LOCKS: dict[LayoutName, Layout] = {
     "coord": _COORD,
     "kazoo": _KAZOO,
@@ -160,6 +174,15 @@ ELECTIONS: dict[LayoutName, Layout] = {
     "curator": _CURATOR_LATCH,
 }
 """Elections."""
+
+
+SEEN: dict[LayoutName, Layout] = {
+    "coord": _COORD,
+    "kazoo": _KAZOO_SHARED,
+    "curator": _CURATOR_ANY,
+    "zk": _ZK,
+}
+"""All of these, to be looked at."""
 
 
 @attrs.frozen

@@ -25,7 +25,7 @@ from client.deadline import Prove
 from client.errors import ReplyLost, WouldDeadlock
 from client.recipes.layouts import Contender, Kind, Layout
 from client.recipes.leftovers import Janitor, Leftover
-from client.recipes.turns import Turn, Turns
+from client.recipes.lines import Lines, Turn
 from client.session import Session
 from client.znodes import Stat
 from coord.wire.errors import NoNode, SessionExpired
@@ -100,7 +100,7 @@ class Queue:
     """What our own znodes hold: who we are."""
     prove: Prove
     """Which replies prove that our session lives."""
-    turns: Turns
+    lines: Lines
     """The lines of this client's tasks."""
     kind: Kind = "write"
     """What we want."""
@@ -117,7 +117,7 @@ class Queue:
         """
         turn = None
         if self.base is None:
-            turn = await self.turns.take(self.parent, alone=self.kind == "write", wait=wait)
+            turn = await self.lines.take(self.parent, alone=self.kind == "write", wait=wait)
         try:
             place = await self._acquire(wait=wait)
         except BaseException:

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from client.calls import Calls
 from client.recipes import multi, once
+from client.recipes.lines import Lines
 from client.recipes.multi import Refused
-from client.recipes.turns import Turns
 from client.transactions import Guard
 from client.znodes import Znode
 from coord.wire.errors import BadVersion, NoNode
@@ -37,10 +37,10 @@ class Value:
     guards is not held any more.
     """
 
-    def __init__(self, calls: Calls, path: str, turns: Turns) -> None:
+    def __init__(self, calls: Calls, path: str, lines: Lines) -> None:
         self._calls = calls
         self._path = path
-        self._turns = turns
+        self._lines = lines
 
     async def get(self) -> bytes:
         """Return the value as this client's server knows it; `zk.sync()` before makes it fresh."""
@@ -80,7 +80,7 @@ class Value:
         operation = once.Operation(self._calls, self._path, name)
         guards = [] if guard is None else [multi.check(guard.path)]
         attempts: list[bytes] = []  # what each would write: one more only when one was lost
-        turn = await self._turns.take(f"{self._path} for a change", alone=True, wait=True)
+        turn = await self._lines.take(f"{self._path} for a change", alone=True, wait=True)
         try:
             while True:
                 znode = await self._read()

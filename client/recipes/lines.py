@@ -37,7 +37,7 @@ class Turn:
             del self._lines[self._path]
 
 
-class Turns:
+class Lines:
     """The lines of one client, by path. A path whose line is empty takes no room."""
 
     def __init__(self) -> None:
