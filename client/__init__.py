@@ -5,18 +5,22 @@
             await work(held.token)
 
 The layers, each of which knows only those before it: `session` and `deadline` (until when a session
-is known to live), `link` (one connection), `keeper` (one session over many connections), `calls`
-(single requests), `operations` (kazoo's names, with `decide` for lost replies), `watches`,
-`recipes`.
+is known to live), `link` (one connection), `exchange` (requests wait for a connection and for their
+replies), `keeper` (one session over many connections, with `servers`), `calls` (single requests),
+`nodes` and `operations` (kazoo's names, with `decide` for lost replies), `batch`, `watches`,
+`recipes`; `opening` makes a client of them, as `config` says.
 """
 
 from client.backoff import Backoff
+from client.batch import Answer, Batch
 from client.calls import OPEN_ACL
-from client.client import Client, connect
+from client.client import Client
 from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import (
+    Away,
     ClientClosed,
+    ForeignUse,
     LockLost,
     OutcomeUnknown,
     SessionChanged,
@@ -25,6 +29,7 @@ from client.errors import (
 )
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
+from client.opening import connect
 from client.recipes.barrier import Barrier
 from client.recipes.claims import Claim
 from client.recipes.config import BadConfig
@@ -41,17 +46,21 @@ from client.recipes.value import Value
 from client.recipes.work import WorkQueue
 from client.session import Session
 from client.tls import OpenStream, Tls
-from client.transactions import Guard, Transaction
+from client.transactions import Guard, Snapshot, Transaction
 from client.watches import Event, Resynced
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
+    ApiError,
     AuthFailed,
     BadArguments,
     BadVersion,
     ConnectionLoss,
+    DataInconsistency,
     EphemeralOnLocalSession,
     InvalidAcl,
+    InvalidCallback,
     MarshallingError,
+    NewConfigNoQuorum,
     NoAuth,
     NoChildrenForEphemerals,
     NodeExists,
@@ -59,12 +68,19 @@ from coord.wire.errors import (
     NotEmpty,
     NotReadOnly,
     NoWatcher,
+    OperationTimeout,
     QuotaExceeded,
     ReconfigDisabled,
+    ReconfigInProgress,
+    RequestTimeout,
+    RuntimeInconsistency,
+    SessionClosedRequireSaslAuth,
     SessionExpired,
     SessionMoved,
+    SystemFault,
     ThrottledOp,
     Unimplemented,
+    UnknownSession,
     ZooKeeperError,
 )
 from coord.wire.numbers import EventType, Permission, WatcherType
@@ -73,13 +89,17 @@ from coord.wire.records import Acl, Id
 __all__ = [
     "OPEN_ACL",
     "Acl",
+    "Answer",
+    "ApiError",
     "Auth",
     "AuthFailed",
+    "Away",
     "Backoff",
     "BadArguments",
     "BadConfig",
     "BadVersion",
     "Barrier",
+    "Batch",
     "Call",
     "Claim",
     "Client",
@@ -90,16 +110,19 @@ __all__ = [
     "ConnectionLoss",
     "Contending",
     "Counter",
+    "DataInconsistency",
     "Entry",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
     "Fence",
+    "ForeignUse",
     "Guard",
     "Held",
     "Id",
     "Instrument",
     "InvalidAcl",
+    "InvalidCallback",
     "LayoutName",
     "Leader",
     "LockDescription",
@@ -107,6 +130,7 @@ __all__ = [
     "LogInstrument",
     "MarshallingError",
     "Member",
+    "NewConfigNoQuorum",
     "NoAuth",
     "NoChildrenForEphemerals",
     "NoNode",
@@ -115,27 +139,35 @@ __all__ = [
     "NotEmpty",
     "NotReadOnly",
     "OpenStream",
+    "OperationTimeout",
     "OutcomeUnknown",
     "Permission",
     "Prove",
     "QuotaExceeded",
     "ReadHeld",
     "ReconfigDisabled",
+    "ReconfigInProgress",
+    "RequestTimeout",
     "Resynced",
     "Round",
+    "RuntimeInconsistency",
     "Session",
     "SessionChanged",
+    "SessionClosedRequireSaslAuth",
     "SessionExpired",
     "SessionMoved",
+    "Snapshot",
     "StaleToken",
     "Stat",
     "State",
     "StoredFence",
+    "SystemFault",
     "Term",
     "ThrottledOp",
     "Tls",
     "Transaction",
     "Unimplemented",
+    "UnknownSession",
     "Value",
     "WatcherType",
     "WhenAway",

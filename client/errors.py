@@ -31,8 +31,23 @@ class OutcomeUnknown(ConnectionLoss):
         """The znode it was about; "" for a transaction."""
 
 
+class Away(ConnectionLoss):
+    """There is no connection, and the client was told not to wait for one: nothing was sent."""
+
+
+class SessionChanged(SessionExpired):
+    """The session that a request belongs to is over: it was not sent in the one that follows.
+
+    `held.client` raises it, where a plain client would go on in a new session without a word.
+    """
+
+
 class ClientClosed(Exception):
     """The block of `connect` has ended, and with it this client."""
+
+
+class ForeignUse(RuntimeError):
+    """The client belongs to another process, as after a fork, or to another run of Trio."""
 
 
 class LockLost(Exception):
@@ -50,13 +65,6 @@ class LockLost(Exception):
         """The fencing token of the hold that was lost."""
         self.reason = reason
         """What ended it, in words."""
-
-
-class SessionChanged(SessionExpired):
-    """A request that was pinned to a session was not sent: that session has ended.
-
-    `held.client` raises it, where a plain client would go on in a new session without a word.
-    """
 
 
 class WouldDeadlock(Exception):

@@ -12,6 +12,7 @@ import trio
 from client.calls import Calls
 from client.deadline import Prove
 from client.errors import ClientClosed, LockLost, ReplyLost
+from client.pending import Decode
 from client.recipes import multi
 from client.recipes.entries import Bucket, Places, by_age, delete_bucket, id_of
 from client.recipes.holds import Held, holding
@@ -129,7 +130,7 @@ class Claim(Held):
         and what a transaction raises when one of its own writes fails; then the entry stays. The
         results are [] when the reply was lost and only the outcome could be found out.
         """
-        return Transaction(_Settling(self._calls.keeper, self._calls.hub, self), *self._paths)
+        return Transaction(_Settling(self._calls.keeper, self._calls.hub, claim=self), *self._paths)
 
     async def settle(self, *writes: MultiOperation) -> tuple[MultiResult, ...]:
         """Let the entry go together with some writes. For the client's own use.
@@ -175,7 +176,7 @@ class Claim(Held):
 class _Settling(Calls):
     """The requests of a transaction with which an entry goes."""
 
-    claim: Claim
+    claim: Claim = attrs.field(kw_only=True)
     """The claim of the entry."""
 
     async def write(
@@ -183,6 +184,7 @@ class _Settling(Calls):
         opcode: OpCode,
         request: Any,
         session: Session | None = None,  # noqa: ARG002  (that of the claim)
+        decode: Decode | None = None,  # noqa: ARG002  (a transaction takes the record)
     ) -> Any:
         """Send the writes together with the end of the entry."""
         assert opcode == OpCode.MULTI

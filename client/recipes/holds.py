@@ -115,7 +115,9 @@ class Held:
         can hold, as `set_acls`, raises ValueError.
         """
         keeper, hub = self._calls.keeper, self._calls.hub
-        pinned = PinnedCalls(keeper, hub, self.session, self.guard(), self._error)
+        pinned = PinnedCalls(
+            keeper, hub, session=self.session, guard=self.guard(), lost=self._error
+        )
         return Operations(pinned)
 
     def transaction(self) -> Transaction:

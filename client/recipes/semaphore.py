@@ -148,8 +148,8 @@ class Semaphore:
 
     async def _take(self, place: Place, entry: Place) -> None:
         keeper, hub = self.calls.keeper, self.calls.hub
-        guard = Guard(entry.path)
-        pinned = PinnedCalls(keeper, hub, entry.session, guard, self._left_door)
+        guard, session = Guard(entry.path), entry.session
+        pinned = PinnedCalls(keeper, hub, session=session, guard=guard, lost=self._left_door)
         marker, owner = place.leftover.marker, place.session.id
         name = self.layout.name(marker, owner)
         flag = CreateFlag.EPHEMERAL_SEQUENTIAL if self.layout.sequential else CreateFlag.EPHEMERAL
