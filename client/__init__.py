@@ -41,6 +41,7 @@ from client.recipes.entries import Entry
 from client.recipes.fence import Fence, StoredFence
 from client.recipes.holds import Held, ReadHeld, Term
 from client.recipes.layouts import LayoutName
+from client.recipes.lease import Lease
 from client.recipes.membership import Member
 from client.recipes.value import Value
 from client.recipes.work import WorkQueue
@@ -125,6 +126,7 @@ __all__ = [
     "InvalidCallback",
     "LayoutName",
     "Leader",
+    "Lease",
     "LockDescription",
     "LockLost",
     "LogInstrument",

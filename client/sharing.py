@@ -13,6 +13,7 @@ from client.recipes.claims import Claims
 from client.recipes.counter import Counter
 from client.recipes.double_barrier import DoubleBarrier, Round, entered
 from client.recipes.entries import Entries, Places
+from client.recipes.lease import Lease, Leasing, leased
 from client.recipes.membership import Member, membership
 from client.recipes.value import Value
 from client.recipes.work import ATTEMPTS, BUCKET_ENTRIES, WorkQueue
@@ -115,3 +116,19 @@ class Sharing(Locking):
         entries = Entries(self._calls, places, bucket_entries)
         claims = Claims(self._calls, self._janitor, places, how, attempts, self._lines)
         return WorkQueue(path, entries, claims, (self._full, self._own), self._nursery)
+
+    def lease(
+        self, path: str, seconds: float, data: bytes = b"", *, wait: bool = True
+    ) -> AbstractAsyncContextManager[Lease]:
+        """Hold something while a block runs, for so many seconds at a time, across sessions.
+
+            async with zk.lease("/leases/report", 60, b"host 7") as lease:
+                await write_report(lease.token)
+
+        It is renewed three times as often as needed, by the servers' clock, and outlives lost
+        sessions; when it cannot be renewed in time, the body is cancelled and LockLost raised.
+        Waits until it is free; without `wait` raises trio.WouldBlock. Whoever dies holding it keeps
+        it for up to `seconds`. ValueError when that is not above 0.
+        """
+        leasing = Leasing(self._calls, self._janitor, self._below_root(path), seconds, data)
+        return leased(leasing, path, self._nursery, wait=wait)
