@@ -13,6 +13,7 @@ replies), `keeper` (one session over many connections, with `servers`), `calls` 
 
 from client.backoff import Backoff
 from client.batch import Answer, Batch
+from client.cache import Cache
 from client.calls import OPEN_ACL
 from client.client import Client
 from client.config import Auth, ClientConfig, WhenAway
@@ -27,6 +28,7 @@ from client.errors import (
     StaleToken,
     WouldDeadlock,
 )
+from client.events import Event, Resynced
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
@@ -48,7 +50,7 @@ from client.recipes.work import WorkQueue
 from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
-from client.watches import Event, Resynced
+from client.tree import Tree
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
     ApiError,
@@ -101,6 +103,7 @@ __all__ = [
     "BadVersion",
     "Barrier",
     "Batch",
+    "Cache",
     "Call",
     "Claim",
     "Client",
@@ -168,6 +171,7 @@ __all__ = [
     "ThrottledOp",
     "Tls",
     "Transaction",
+    "Tree",
     "Unimplemented",
     "UnknownSession",
     "Value",

@@ -1,13 +1,16 @@
 """The client: operations, watches and recipes on one session."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
+from client.cache import Cache, open_cache
 from client.errors import Away
+from client.events import Event, Events, FilledEvents, Resynced
 from client.instruments import State
 from client.recipes.config import ConfigWatch
 from client.session import Session
 from client.sharing import Sharing
-from client.watches import ChildrenWatch, Events, Watch
+from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
 
 T = TypeVar("T")
 
@@ -39,9 +42,41 @@ class Client(Sharing):
         """Iterate over the names of children, sorted, or None while the parent is missing."""
         return ChildrenWatch(self._calls, self._full(path))
 
-    def events(self, path: str, *, recursive: bool = False) -> Events:
-        """Iterate over each `Event` of a znode, or also of all below it, and over `Resynced`."""
-        return Events(self._calls, self._full(path), self._chroot, recursive=recursive)
+    def watch_tree(self, path: str) -> TreeWatch:
+        """Iterate over the states of a subtree: `Tree`, empty while there is none.
+
+            async for tree in zk.watch_tree("/app"):
+                print(tree.zxid, dict(tree))
+
+        Each is all of the subtree as it was at one moment. Raises NoAuth for a root that this
+        client may not read; what it may not read below is left out.
+        """
+        return TreeWatch(self._calls, self._full(path))
+
+    def cache(self, path: str) -> AbstractAsyncContextManager[Cache]:
+        """Keep a subtree at hand while a block runs: a mapping of the paths below `path`.
+
+            async with zk.cache("/services/web") as cache:
+                hosts = [cache[f"/{name}"].data for name in cache.children()]
+
+        The block begins when all has been read. Raises NoAuth as `watch_tree`.
+        """
+        return open_cache(self._calls, self._full(path), self._nursery)
+
+    def events(
+        self, path: str, *, recursive: bool = False, fill: bool = False
+    ) -> Iteration[Event | Resynced]:
+        """Iterate over each `Event` of a znode, or also of all below it, and over `Resynced`.
+
+            async for event in zk.events("/app", recursive=True, fill=True):
+                if isinstance(event, client.Event):
+                    print(event.kind.name, event.path)
+
+        With `fill`, the Stats of the znodes are held, and what changed within a gap makes synthetic
+        events after `Resynced`. Raises Unimplemented with ZooKeeper before 3.6.
+        """
+        events = FilledEvents if fill else Events
+        return events(self._calls, self._full(path), self._chroot, recursive=recursive)
 
     def config(self, path: str, cls: type[T]) -> ConfigWatch[T]:
         """Iterate over the states of a configuration: objects of an attrs class, or `BadConfig`."""

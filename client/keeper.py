@@ -240,7 +240,7 @@ class Keeper(Exchange):
         session.detached = trio.Event()
         if self._link is not None:
             self._link.drop("there is a server with its ensemble")
-            self.hub.interrupt()
+            self.hub.interrupt(self._link.heard_at)
         self._install(link)
 
     def _install(self, link: Link) -> None:
@@ -263,7 +263,7 @@ class Keeper(Exchange):
             link.session.detached.set()
         if link is self._link:
             self._link = None
-            self.hub.interrupt()
+            self.hub.interrupt(link.heard_at)
             self._tell_state()
             self._wake()
 

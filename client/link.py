@@ -115,8 +115,9 @@ class Link:
         self._wake_writer = trio.Event()
         self._early: list[Any] = []
         self._scope = trio.CancelScope()
-        self._heard_at = trio.current_time()
-        self._pinged_at = self._synced_at = self._heard_at
+        self.heard_at = trio.current_time()
+        """When the server was last heard, by Trio's clock."""
+        self._pinged_at = self._synced_at = self.heard_at
 
     async def greet(self, request: ConnectRequest) -> ConnectResponse:
         """Make the greeting; return the server's."""
@@ -235,7 +236,7 @@ class Link:
             data = await self._stream.receive_some(RECEIVE_BYTES)
             if not data:
                 raise LinkLost("the server closed the connection")
-            self._heard_at = trio.current_time()
+            self.heard_at = trio.current_time()
             for item in self._wire.receive(bytes(data)):
                 self._take(item)
             self._on_room()
@@ -298,7 +299,7 @@ class Link:
             now = trio.current_time()
             if self.lost is not None:
                 return
-            silent_for = now - self._heard_at
+            silent_for = now - self.heard_at
             if silent_for > timeout * 2 / 3 - almost or self._is_overdue(timeout / 3 - almost):
                 raise LinkLost("the server has fallen silent")
             if any(hold.prove == "sync" for hold in self.session.holds):
