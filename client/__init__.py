@@ -37,11 +37,13 @@ from client.recipes.claims import Claim
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
 from client.recipes.description import Contending, LockDescription
+from client.recipes.discovery import Discovery, NoInstance
 from client.recipes.double_barrier import Round
 from client.recipes.election import Leader
 from client.recipes.entries import Entry
 from client.recipes.fence import Fence, StoredFence
 from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.instances import Instance, StrategyName
 from client.recipes.layouts import LayoutName
 from client.recipes.lease import Lease
 from client.recipes.membership import Member
@@ -115,6 +117,7 @@ __all__ = [
     "Contending",
     "Counter",
     "DataInconsistency",
+    "Discovery",
     "Entry",
     "EphemeralOnLocalSession",
     "Event",
@@ -124,6 +127,7 @@ __all__ = [
     "Guard",
     "Held",
     "Id",
+    "Instance",
     "Instrument",
     "InvalidAcl",
     "InvalidCallback",
@@ -138,6 +142,7 @@ __all__ = [
     "NewConfigNoQuorum",
     "NoAuth",
     "NoChildrenForEphemerals",
+    "NoInstance",
     "NoNode",
     "NoWatcher",
     "NodeExists",
@@ -166,6 +171,7 @@ __all__ = [
     "Stat",
     "State",
     "StoredFence",
+    "StrategyName",
     "SystemFault",
     "Term",
     "ThrottledOp",

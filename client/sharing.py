@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import trio
 
@@ -11,9 +12,12 @@ from client.locking import Locking
 from client.recipes.barrier import Barrier
 from client.recipes.claims import Claims
 from client.recipes.counter import Counter
+from client.recipes.discovery import EJECT_AFTER, EJECT_SECONDS, Discovery, discovery
 from client.recipes.double_barrier import DoubleBarrier, Round, entered
 from client.recipes.entries import Entries, Places
+from client.recipes.instances import StrategyName
 from client.recipes.lease import Lease, Leasing, leased
+from client.recipes.members import Members
 from client.recipes.membership import Member, membership
 from client.recipes.value import Value
 from client.recipes.work import ATTEMPTS, BUCKET_ENTRIES, WorkQueue
@@ -91,6 +95,38 @@ class Sharing(Locking):
         own = f"{path.rstrip('/')}/{unique}"
         member = Member(self._calls, own, self._full(own), data)
         return membership(member, self._nursery, self._janitor, self._members)
+
+    def members(self, path: str) -> Members:
+        """Iterate over who the members of a group are: name and data of each.
+
+            async for members in zk.members("/workers"):
+                print(sorted(members))
+
+        Empty while there is no such group.
+        """
+        return Members(self._calls, self._full(path))
+
+    def discover(
+        self,
+        path: str,
+        strategy: StrategyName = "round_robin",
+        *,
+        eject_after: int = EJECT_AFTER,
+        eject_seconds: float = EJECT_SECONDS,
+    ) -> AbstractAsyncContextManager[Discovery]:
+        """Find the instances of a service while a block runs, and pick those that work.
+
+            async with zk.discover("/services/web") as web:
+                with web.using() as instance:
+                    await ask(instance.address)
+
+        strategy: how one is picked; all heed the weights.
+        eject_after: failures on end after which an instance is not picked for a while.
+        eject_seconds: for how long the first time; twice as long each next time.
+        """
+        make = partial(Discovery, path=path, strategy=strategy, eject_after=eject_after,
+                       eject_seconds=eject_seconds)  # fmt: skip
+        return discovery(self._calls, self._full(path), self._nursery, make)
 
     def queue(
         self,
