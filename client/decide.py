@@ -84,6 +84,7 @@ async def created_marked(
     If it is not there, somebody may have deleted it already, as a worker who takes from a queue:
     then only a parent that has not changed says that it was never made.
     """
+    calls = calls.plain
     parent, _, name = path.rpartition("/")
     await calls.sync(owner)
     try:
