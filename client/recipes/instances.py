@@ -29,7 +29,7 @@ class Instance:
 
     address: str = attrs.field(validator=attrs.validators.instance_of(str))
     """Where it is, as "host:port" or a URL."""
-    weight: float = 1.0
+    weight: float = attrs.field(default=1.0)
     """Its share of the work, beside those of the others."""
     draining: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
     """Whether it takes no new work, for it will end soon."""

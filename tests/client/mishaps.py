@@ -60,12 +60,17 @@ def make_repeatable(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-async def disturb(fake: FakeEnsemble, chance: random.Random, *, pause: float = 3.0) -> None:
-    """Let one mishap follow the other until cancelled; then heal."""
+async def disturb(
+    fake: FakeEnsemble, chance: random.Random, *, expires: bool, pause: float = 3.0
+) -> None:
+    """Let one mishap follow the other until cancelled; then heal.
+
+    expires: also end sessions at any moment, without a warning.
+    """
     try:
         while True:
             await trio.sleep(chance.uniform(0, pause))
-            await _disturb_once(fake, chance)
+            await _disturb_once(fake, chance, expires=expires)
     finally:
         fake.down, fake.mute = set(), set()
         fake.cut_off.clear()
@@ -73,7 +78,7 @@ async def disturb(fake: FakeEnsemble, chance: random.Random, *, pause: float = 3
         fake.cut()
 
 
-async def _disturb_once(fake: FakeEnsemble, chance: random.Random) -> None:
+async def _disturb_once(fake: FakeEnsemble, chance: random.Random, *, expires: bool) -> None:
     opcode = chance.choice(REQUESTS)
     match chance.randrange(9):
         case 0:
@@ -83,7 +88,7 @@ async def _disturb_once(fake: FakeEnsemble, chance: random.Random) -> None:
         case 3:
             strike(fake, chance.choice(KINDS), opcode)
         case 4:
-            if fake.sessions:
+            if fake.sessions and expires:
                 fake.expire(chance.choice(sorted(fake.sessions)))
         case 5:
             fake.down = {chance.choice((-1, 1, 2, 3))}
