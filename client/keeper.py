@@ -130,7 +130,7 @@ class Keeper(Exchange):
         """
         self._refusal = ClientClosed("the client is closed")
         with trio.move_on_after(self._config.close_timeout, shield=True):
-            while self._lot or (self._link is not None and self._link.is_busy):
+            while self._waiting or (self._link is not None and self._link.is_busy):
                 self._idle = trio.Event()
                 await self._idle.wait()
             self._fail(self._refusal)

@@ -91,6 +91,8 @@ class FakeEnsemble:
         accept read-only, to sessions of their own, and refuse whatever is not a read."""
         self.requests: Counter[OpCode] = Counter()
         """How often each was asked for, greetings as CREATE_SESSION."""
+        self.zxids: list[int] = []
+        """The last zxids that clients had seen when they greeted."""
         self.dialled: list[int] = []
         """The ports of all attempts."""
         self.greet_with_new_session = False
@@ -190,6 +192,7 @@ class FakeEnsemble:
     def _greet(self, connection: Connection, wire: ServerConnection, hello: ConnectRequest) -> bool:
         if connection.port in self.cut_off:
             return False
+        self.zxids.append(hello.last_zxid_seen)
         if connection.port in self.alone:
             return self._greet_read_only(connection, wire, hello)
         self.requests[OpCode.CREATE_SESSION] += 1
