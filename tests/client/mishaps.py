@@ -1,5 +1,7 @@
 """Mishaps for tests: one at the n-th request, or one after the other from a seed."""
 
+import itertools
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -42,15 +44,22 @@ def strike(fake: FakeEnsemble, kind: str, opcode: OpCode) -> None:
     )
 
 
+STRIDE = int(os.environ.get("COORD_MISHAPS", "4"))
+"""Of the mishaps `everywhere`, and of the steps of tasks, tests take one in so many. All of them:
+COORD_MISHAPS=1 python -m pytest tests/client/test_work.py (and likewise the other recipes)."""
+
+
 def everywhere(
-    opcodes: Iterable[OpCode], numbers: int = 3
+    opcodes: Iterable[OpCode], beside: str, *, numbers: int = 2
 ) -> Iterator[tuple[str, Callable[[FakeEnsemble], None]]]:
-    """Yield a name and a mishap for each kind, each of the requests and each of its occurrences."""
-    for kind in KINDS:
-        for opcode in opcodes:
-            for number in range(1, numbers + 1):
-                name = f"{kind} of {opcode.name} {number}"
-                yield name, lambda fake, k=kind, o=opcode, n=number: at(fake, k, o, n)
+    """Yield a name and a mishap for each kind, each of the requests and each of its occurrences.
+
+    beside: the kind of mishap that comes with each; decides which are taken where not all are.
+    """
+    cases = itertools.product(KINDS, opcodes, range(1, numbers + 1))
+    for kind, opcode, number in itertools.islice(cases, KINDS.index(beside) % STRIDE, None, STRIDE):
+        name = f"{kind} of {opcode.name} {number}"
+        yield name, lambda fake, k=kind, o=opcode, n=number: at(fake, k, o, n)
 
 
 def make_repeatable(seed: int) -> random.Random:
@@ -125,17 +134,14 @@ async def steps_that_leave_nothing(
     zk: client.Client,
     attempt: Callable[[client.Client], AbstractAsyncContextManager[Any]],
     mishap: Callable[[Any], None] = lambda _fake: None,
-    *,
-    stride: int = 1,
 ) -> int:
     """Cancel an attempt after each step of all tasks; return how many there were.
 
     Where tasks in the background do the work, the checkpoints of the caller's task alone are few.
-    With a stride, only each so manieth.
     """
-    number = 1 - stride
+    number = 1 - STRIDE
     while True:
-        number += stride
+        number += STRIDE
         mishap(fake)
         with trio.CancelScope() as scope:
             instrument = CancelAtStep(number, scope)

@@ -91,7 +91,7 @@ async def test_it_is_opened_later_where_there_is_no_connection(autojump_clock, f
 async def test_nobody_gets_through_a_closed_barrier_whatever_gets_lost(
     autojump_clock, fake, zk, kind
 ):
-    for name, mishap in mishaps.everywhere((OpCode.EXISTS, OpCode.SYNC), numbers=2):
+    for name, mishap in mishaps.everywhere((OpCode.EXISTS, OpCode.SYNC), kind):
         await zk.barrier("/b").close()
         gate = Gate(zk)
         mishaps.strike(fake, kind, OpCode.EXISTS)
@@ -233,7 +233,7 @@ async def test_a_body_that_fails_leaves_at_once(autojump_clock, fake, zk):
 async def test_a_round_is_a_round_whatever_gets_lost(autojump_clock, fake, zk, kind):
     requests = (OpCode.CREATE2, OpCode.MULTI, OpCode.GET_DATA, OpCode.GET_CHILDREN2)
     async with fake.connect() as other:
-        for name, mishap in mishaps.everywhere(requests, numbers=2):
+        for name, mishap in mishaps.everywhere(requests, kind):
             party = Party(2)
             mishaps.strike(fake, kind, OpCode.MULTI)
             mishap(fake)

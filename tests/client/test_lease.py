@@ -151,7 +151,7 @@ async def test_it_is_given_back_later_where_there_is_no_connection(autojump_cloc
 @pytest.mark.parametrize("kind", mishaps.KINDS)
 async def test_a_lease_is_taken_once_whatever_gets_lost(autojump_clock, timed, zk, kind):
     requests = (OpCode.MULTI, OpCode.SET_DATA, OpCode.GET_DATA, OpCode.SYNC)
-    for name, mishap in mishaps.everywhere(requests, numbers=2):
+    for name, mishap in mishaps.everywhere(requests, kind):
         mishaps.strike(timed, kind, OpCode.MULTI)
         mishap(timed)
         async with zk.lease("/l", TERM) as lease:
