@@ -44,7 +44,7 @@ def strike(fake: FakeEnsemble, kind: str, opcode: OpCode) -> None:
     )
 
 
-STRIDE = int(os.environ.get("COORD_MISHAPS", "4"))
+STRIDE = int(os.environ.get("COORD_MISHAPS", "6"))
 """Of the mishaps `everywhere`, and of the steps of tasks, tests take one in so many. All of them:
 COORD_MISHAPS=1 python -m pytest tests/client/test_work.py (and likewise the other recipes)."""
 
