@@ -26,8 +26,8 @@ from client.errors import ReplyLost
 from client.operations import Operations
 from client.recipes import multi, once
 from client.recipes.config import ConfigWatch
+from client.recipes.lines import Lines
 from client.recipes.multi import Refused
-from client.recipes.value import Turn, Turns
 from client.transactions import Guard
 from client.znodes import Stat
 from coord.wire.errors import BadVersion
@@ -58,7 +58,7 @@ class Typed(Generic[T]):
         path: str,
         cls: type[T],
         codec: Codec,
-        turns: Turns,
+        lines: Lines,
     ) -> None:
         self._operations = operations
         self._calls = calls
@@ -66,7 +66,7 @@ class Typed(Generic[T]):
         self._path = path
         self._cls = cls
         self._codec = codec
-        self._turn = turns.setdefault(full, Turn())
+        self._lines = lines
 
     async def get(self) -> Found[T]:
         """Return value and Stat. Raises NoNode, and BadData with all that is wrong."""
@@ -124,8 +124,9 @@ class Typed(Generic[T]):
         NoNode when it is not held any more. Raises NoNode, BadData, and OutcomeUnknown when nothing
         can tell whether it was done.
         """
-        async with self._turn.lock:
-            attempts = Attempts[T](self._calls, self._full, guard)
+        attempts = Attempts[T](self._calls, self._full, guard)
+        turn = await self._lines.take(f"{self._full} for a change", alone=True, wait=True)
+        try:
             while True:
                 found = since or await self.get()
                 value = cast(T, change) if since else cast(Callable[[T], T], change)(found.value)
@@ -137,6 +138,8 @@ class Typed(Generic[T]):
                 except BadVersion:
                     if since is not None:
                         raise
+        finally:
+            turn.leave()
 
     def watch(self) -> ConfigWatch[T]:
         """Iterate over its states: the value, or BadConfig while it is wrong or missing.
