@@ -38,7 +38,7 @@ from coord.wire.connection import Command, ServerEvent
 from coord.wire.errors import QuotaExceeded, ZooKeeperError
 from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.opcodes import OpCode
-from coord.wire.records import ConnectRequest, ConnectResponse
+from coord.wire.records import ConnectRequest, ConnectResponse, Id
 
 REQUEST: Final = Struct(">ii")
 """xid, op code."""
@@ -95,10 +95,11 @@ class Clients:
 
     # ------------------------------------------------------------------ connections come and go
 
-    def opened(self, transport: Transport, address: str) -> Connection:
-        """A client has connected from `address` (host:port)."""
+    def opened(self, transport: Transport, address: str, shown: tuple[Id, ...] = ()) -> Connection:
+        """A client has connected from `address` (host:port), and has `shown` who it is besides."""
         host = address.rpartition(":")[0].strip("[]")
-        connection = Connection(transport, address, host, self.now_ms)
+        identities = (Id("ip", host), *shown)
+        connection = Connection(transport, address, identities, self.now_ms)
         self.connections.add(connection)
         return connection
 

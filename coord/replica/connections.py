@@ -150,11 +150,13 @@ class Connection:
     lease_lost_ms: int
     """When this replica lost its lease while the connection was open; -1: it holds."""
 
-    def __init__(self, transport: Transport, address: str, host: str, now_ms: int) -> None:
+    def __init__(
+        self, transport: Transport, address: str, identities: tuple[Id, ...], now_ms: int
+    ) -> None:
         self.transport = transport
         self.address = address
         self.caller = Caller(
-            session_id=0, identities=(Id("ip", host),), watcher=self, deliver=self.deliver
+            session_id=0, identities=identities, watcher=self, deliver=self.deliver
         )
         self.protocol = ServerConnection()
         self.queue = deque()
