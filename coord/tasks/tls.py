@@ -119,7 +119,8 @@ class TlsSocket:
             self.push()
         if is_over and size:
             # The end is told after this; the kernel will report it again.
-            self.socket.shutdown(socket.SHUT_RD)
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RD)
         elif not size and not is_over:
             raise BlockingIOError
         return size
