@@ -11,7 +11,9 @@ replies), `keeper` (one session over many connections, with `servers`), `calls` 
 `recipes`; `opening` makes a client of them, as `config` says.
 """
 
+from client.backoff import Backoff
 from client.batch import Answer, Batch
+from client.cache import Cache
 from client.calls import OPEN_ACL
 from client.client import Client
 from client.config import Auth, ClientConfig, WhenAway
@@ -23,20 +25,25 @@ from client.errors import (
     LockLost,
     OutcomeUnknown,
     SessionChanged,
+    StaleToken,
+    WouldDeadlock,
 )
+from client.events import Event, Resynced
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
+from client.recipes.description import Contending, LockDescription
 from client.recipes.election import Leader
-from client.recipes.holds import Held, Term
-from client.recipes.queue import LayoutName
+from client.recipes.fence import Fence, StoredFence
+from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.layouts import LayoutName
 from client.recipes.value import Value
 from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
-from client.watches import Event, Resynced
+from client.tree import Tree
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
     ApiError,
@@ -83,10 +90,12 @@ __all__ = [
     "Auth",
     "AuthFailed",
     "Away",
+    "Backoff",
     "BadArguments",
     "BadConfig",
     "BadVersion",
     "Batch",
+    "Cache",
     "Call",
     "Client",
     "ClientClosed",
@@ -94,11 +103,13 @@ __all__ = [
     "ClientConfigError",
     "Clock",
     "ConnectionLoss",
+    "Contending",
     "Counter",
     "DataInconsistency",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "Fence",
     "ForeignUse",
     "Guard",
     "Held",
@@ -108,6 +119,7 @@ __all__ = [
     "InvalidCallback",
     "LayoutName",
     "Leader",
+    "LockDescription",
     "LockLost",
     "LogInstrument",
     "MarshallingError",
@@ -125,6 +137,7 @@ __all__ = [
     "Permission",
     "Prove",
     "QuotaExceeded",
+    "ReadHeld",
     "ReconfigDisabled",
     "ReconfigInProgress",
     "RequestTimeout",
@@ -136,18 +149,22 @@ __all__ = [
     "SessionExpired",
     "SessionMoved",
     "Snapshot",
+    "StaleToken",
     "Stat",
     "State",
+    "StoredFence",
     "SystemFault",
     "Term",
     "ThrottledOp",
     "Tls",
     "Transaction",
+    "Tree",
     "Unimplemented",
     "UnknownSession",
     "Value",
     "WatcherType",
     "WhenAway",
+    "WouldDeadlock",
     "Znode",
     "ZooKeeperError",
     "connect",

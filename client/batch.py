@@ -116,7 +116,7 @@ class Batch:
         """
         answers, self._answers = self._answers, []
         while answers:
-            await self._calls.keeper.exchange_all(answers, waits=self._calls.waits)
+            await self._calls.exchange_all(answers)
             answers = [each for each in answers if each.opcode in READS and each.is_lost]
             for each in answers:
                 each.renew()

@@ -88,7 +88,16 @@ def _read_result(reply: Any, request: Any) -> Znode | list[str] | ZooKeeperError
 
 
 class Transaction:
-    """Collects writes until `commit`; `async with` commits at the end, unless an error came."""
+    """Collects writes until `commit`; `async with` commits at the end, unless an error came.
+
+        async with zk.transaction() as both:
+            both.create("/jobs/job-", b"...", sequence=True)
+            both.set_data("/state", b"busy", version=3)
+        path, stat = both.results
+
+    When a write fails, none is carried out, and its error is raised: NoNode, BadVersion and so on,
+    with a note that says which one it was. Raises OutcomeUnknown when the reply was lost.
+    """
 
     def __init__(self, calls: Calls, full: Paths, own: Callable[[str], str]) -> None:
         self._calls = calls
@@ -133,11 +142,7 @@ class Transaction:
         self._operations.append(MultiOperation(OpCode.CHECK, CheckRequest(guard.path, -1)))
 
     async def commit(self) -> list[str | Stat | None]:
-        """Carry it out; return one result for each write.
-
-        When a write fails, none is carried out and its error is raised, with a note that says
-        which one it was.
-        """
+        """Carry it out; return one result for each write: a path, a Stat, or None."""
         request = MultiRequest(tuple(self._operations))
         try:
             reply: MultiReply = await self._calls.write(OpCode.MULTI, request)
