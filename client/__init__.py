@@ -32,14 +32,23 @@ from client.events import Event, Resynced
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
+from client.recipes.barrier import Barrier
+from client.recipes.claims import Claim
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
 from client.recipes.description import Contending, LockDescription
+from client.recipes.discovery import Discovery, NoInstance
+from client.recipes.double_barrier import Round
 from client.recipes.election import Leader
+from client.recipes.entries import Entry
 from client.recipes.fence import Fence, StoredFence
 from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.instances import Instance, StrategyName
 from client.recipes.layouts import LayoutName
+from client.recipes.lease import Lease
+from client.recipes.membership import Member
 from client.recipes.value import Value
+from client.recipes.work import WorkQueue
 from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
@@ -94,9 +103,11 @@ __all__ = [
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Barrier",
     "Batch",
     "Cache",
     "Call",
+    "Claim",
     "Client",
     "ClientClosed",
     "ClientConfig",
@@ -106,6 +117,8 @@ __all__ = [
     "Contending",
     "Counter",
     "DataInconsistency",
+    "Discovery",
+    "Entry",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
@@ -114,18 +127,22 @@ __all__ = [
     "Guard",
     "Held",
     "Id",
+    "Instance",
     "Instrument",
     "InvalidAcl",
     "InvalidCallback",
     "LayoutName",
     "Leader",
+    "Lease",
     "LockDescription",
     "LockLost",
     "LogInstrument",
     "MarshallingError",
+    "Member",
     "NewConfigNoQuorum",
     "NoAuth",
     "NoChildrenForEphemerals",
+    "NoInstance",
     "NoNode",
     "NoWatcher",
     "NodeExists",
@@ -142,6 +159,7 @@ __all__ = [
     "ReconfigInProgress",
     "RequestTimeout",
     "Resynced",
+    "Round",
     "RuntimeInconsistency",
     "Session",
     "SessionChanged",
@@ -153,6 +171,7 @@ __all__ = [
     "Stat",
     "State",
     "StoredFence",
+    "StrategyName",
     "SystemFault",
     "Term",
     "ThrottledOp",
@@ -164,6 +183,7 @@ __all__ = [
     "Value",
     "WatcherType",
     "WhenAway",
+    "WorkQueue",
     "WouldDeadlock",
     "Znode",
     "ZooKeeperError",

@@ -3,29 +3,20 @@
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-import trio
-
 from client.cache import Cache, open_cache
-from client.calls import Calls
 from client.errors import Away
 from client.events import Event, Events, FilledEvents, Resynced
 from client.instruments import State
-from client.locking import Locking
 from client.recipes.config import ConfigWatch
-from client.recipes.counter import Counter
-from client.recipes.value import Turns, Value
 from client.session import Session
+from client.sharing import Sharing
 from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
 
 T = TypeVar("T")
 
 
-class Client(Locking):
+class Client(Sharing):
     """A client of an ensemble, for as long as the block of `connect` runs."""
-
-    def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        super().__init__(calls, nursery)
-        self._turns = Turns()
 
     @property
     def session(self) -> Session:
@@ -90,11 +81,3 @@ class Client(Locking):
     def config(self, path: str, cls: type[T]) -> ConfigWatch[T]:
         """Iterate over the states of a configuration: objects of an attrs class, or `BadConfig`."""
         return ConfigWatch(self._calls, self._full(path), path, cls)
-
-    def value(self, path: str) -> Value:
-        """Return bytes that many change, exactly once each: `await zk.value("/v").set(b"1")`."""
-        return Value(self._calls, self._below_root(path), self._turns)
-
-    def counter(self, path: str) -> Counter:
-        """Return a number that many count, exactly once each: `await zk.counter("/c").add(1)`."""
-        return Counter(self.value(path), path)
