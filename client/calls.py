@@ -171,3 +171,18 @@ class Calls:
     async def delete(self, path: str, version: int = -1, session: Session | None = None) -> None:
         """Delete a znode."""
         await self.write(OpCode.DELETE, DeleteRequest(path, version), session)
+
+
+def create_flag(*, ephemeral: bool, sequence: bool, container: bool, ttl: bool) -> CreateFlag:
+    """Return the mode of a new znode. Raise ValueError for one that there is not."""
+    if ephemeral + container + ttl > 1:
+        raise ValueError("a znode is ephemeral, or a container, or has a ttl")
+    if container and sequence:
+        raise ValueError("a container gets no number")
+    if container:
+        return CreateFlag.CONTAINER
+    if ttl and sequence:
+        return CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL
+    if ttl:
+        return CreateFlag.PERSISTENT_WITH_TTL
+    return CreateFlag(ephemeral + 2 * sequence)

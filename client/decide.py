@@ -66,18 +66,31 @@ async def created(
 
 
 async def created_sequential(
-    calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None
-) -> None:
+    calls: Calls,
+    path: str,
+    _data: bytes,
+    lost: ReplyLost,
+    *,
+    owner: Session | None,
+    idempotent: bool,  # noqa: ARG001  (no other's znode has an equal effect)
+) -> tuple[str, Stat] | None:
     """Decide a create that the server numbers: no name, so nothing to look for."""
     calls = calls.plain
     await calls.sync(owner)
     parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
     if parent is None or parent.pzxid > lost.zxid:
         raise OutcomeUnknown("create", path) from lost
+    return None
 
 
 async def created_marked(
-    calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None, idempotent: bool
+    calls: Calls,
+    path: str,
+    _data: bytes,
+    lost: ReplyLost,
+    *,
+    owner: Session | None,
+    idempotent: bool,
 ) -> tuple[str, Stat] | None:
     """Decide a create under a name, number apart, which holds what nobody else has.
 

@@ -37,7 +37,7 @@ CASES = {
     "lock by ping": Case(lambda zk: zk.lock("/x/queue", prove="ping"), f"/x/queue/{OURS}"),
 }
 
-SOME = ["none", "the reply to the create is lost", "nobody can be reached for a while"]
+SOME = ["none", "the reply to the create is lost"]
 """Mishaps for all; the rest is for two, which have between them all there is to go wrong."""
 
 RUNS = [

@@ -114,7 +114,7 @@ async def test_the_body_has_ended_when_another_one_holds_after_an_expiry(autojum
 
         async def hold() -> None:
             nonlocal ended_at
-            with pytest.raises(client.LockLost):
+            with pytest.raises(client.LockLost) as caught:
                 async with zk.lock("/x") as held:
                     try:
                         await trio.sleep_forever()
@@ -123,6 +123,7 @@ async def test_the_body_has_ended_when_another_one_holds_after_an_expiry(autojum
                         assert held.lost
                         with pytest.raises(client.LockLost):
                             held.check()
+            assert caught.value.__cause__ is None
 
         nursery.start_soon(hold)
         await trio.sleep(1)

@@ -50,12 +50,13 @@ async def test_nothing_is_written_once_the_znode_of_the_hold_has_gone(
         "delete": lambda bound: bound.delete("/a"),
         "transaction": lambda bound: commit(bound.transaction()),
     }
-    with pytest.raises(client.LockLost, match="deleted"):
+    with pytest.raises(client.LockLost, match="deleted") as caught:
         async with zk.lock("/x") as held:
             fake.before(OpCode.MULTI, lambda: delete_contender(fake))
             with trio.CancelScope(shield=True), pytest.raises(client.LockLost, match="gone"):
                 await tasks[write](held.client)
             await trio.sleep_forever()
+    assert caught.value.__cause__ is None  # the body found what it expected
     assert (await zk.get("/a")).data == b""
     assert sorted(await zk.get_children("/")) == ["a", "x"]
 
@@ -81,7 +82,7 @@ async def test_a_transaction_of_a_hold_gives_the_results_of_its_writes(autojump_
 
 async def test_nothing_goes_on_in_another_session(autojump_clock, fake, zk):
     await zk.create("/a")
-    with pytest.raises(client.LockLost):
+    with pytest.raises(client.LockLost) as caught:
         async with zk.lock("/x") as held:
             fake.expire(zk.session.id)
             with trio.CancelScope(shield=True):
@@ -90,6 +91,7 @@ async def test_nothing_goes_on_in_another_session(autojump_clock, fake, zk):
                     await held.client.set("/a", b"late")
                 with pytest.raises(client.SessionChanged):
                     await held.client.get("/a")
+    assert caught.value.__cause__ is None
     with pytest.raises(client.SessionChanged):
         await held.client.exists("/a")
     assert (await zk.get("/a")).data.startswith(b"a plain client")
@@ -99,7 +101,7 @@ async def test_a_lost_reply_is_decided_though_the_session_ended_with_it(autojump
     # Whether it was done is found out in the new session; done again it is not.
     await zk.create("/a")
     for drop in (fake.drop_reply, fake.drop_request):
-        with pytest.raises(client.LockLost):
+        with pytest.raises(client.LockLost) as caught:
             async with zk.lock("/x") as held:
                 session_id = zk.session.id
                 drop(OpCode.MULTI, lambda number=session_id: fake.expire(number))
@@ -110,6 +112,7 @@ async def test_a_lost_reply_is_decided_though_the_session_ended_with_it(autojump
                     else:
                         with pytest.raises(client.SessionChanged):
                             await held.client.set("/a", b"2", 1)
+        assert caught.value.__cause__ is None
     assert (await zk.get("/a")).data == b"1"
 
 
@@ -180,7 +183,7 @@ async def test_a_body_that_was_stopped_past_its_session_is_refused(autojump_cloc
     # Its write was decided upon before the stop and is sent after it.
     await zk.create("/state")
     async with fake.connect() as other:
-        with pytest.raises(client.LockLost):
+        with pytest.raises(client.LockLost) as caught:
             async with zk.lock("/x") as held:
                 fake.expire(zk.session.id, quietly=True)
                 async with other.lock("/x") as next_one:
@@ -195,6 +198,7 @@ async def test_a_body_that_was_stopped_past_its_session_is_refused(autojump_cloc
                         await guarded.commit()
                     with pytest.raises(client.StaleToken):
                         await zk.fence("/fence").admit(held.token)
+    assert caught.value.__cause__ is None
     assert (await zk.get("/state")).data == b""
 
 

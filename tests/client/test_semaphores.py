@@ -160,8 +160,15 @@ async def test_who_has_lost_its_place_in_the_door_takes_no_permit(autojump_clock
     # Its znode in the door is deleted between its look at the permits and its own permit.
     async with zk.semaphore("/s", 1):
         pass
-    fake.before(OpCode.MULTI, lambda: [fake.tree.delete(path) for path in ephemerals(fake)])
+    deleted: list[str] = []
+
+    def delete_entry() -> None:
+        deleted.extend(ephemerals(fake))
+        fake.tree.delete(*deleted)
+
+    fake.before(OpCode.MULTI, delete_entry)
     async with zk.semaphore("/s", 1):
+        assert "/door/" in deleted[0]
         assert [path for path in ephemerals(fake) if "/permits/" in path]
         assert len(ephemerals(fake)) == 1
 

@@ -73,8 +73,11 @@ async def test_transactions_are_done_as_a_whole(zk):
         both.create("/a/n-", sequence=True)
         both.set_data("/a", b"2", 0)
         both.check("/a", 1)
-    path, child, stat, checked = both.results
+        both.create("/a/c", container=True)
+        both.create("/a/t", ttl=60.0)
+    path, child, stat, checked, *others = both.results
     assert (path, child, checked) == ("/a", "/a/n-0000000000", None)
+    assert others == ["/a/c", "/a/t"]
     assert stat.version == 1
     with pytest.raises(client.BadVersion, match="/a"):
         async with zk.transaction() as both:

@@ -167,19 +167,23 @@ class Contest:
     def stop_holder(self) -> None:
         """Stop the process of whoever holds, until its session has expired for certain."""
         with self._long_bodies():
-            self._wait(0.3)
-            name = (self.folder / "holder").read_text()
+            name = wait_for(self._long_holder, seconds=PROGRESS_S, what="a body that is long")
             worker = self.workers[int(name.partition(".")[0])]
             worker.signal(signal.SIGSTOP)
         try:
             self._wait(1.5 * self.timeout_s + self.ensemble.tick_ms / 1000)
-            self._progress_of_others(worker)
+            self.progress()
         finally:
             worker.signal(signal.SIGCONT)
 
-    def _progress_of_others(self, stopped: Process) -> None:
-        assert stopped.running
-        self.progress()
+        def woke_up() -> bool:
+            return any(b.holder == name and b.stood_still > self.timeout_s for b in self.bodies)
+
+        wait_for(woke_up, seconds=PROGRESS_S, what="the body that stood still tells of it")
+
+    def _long_holder(self) -> str | None:
+        name, _, what = (self.folder / "holder").read_text().partition(" ")
+        return name if what == "long" else None
 
     def _long_bodies(self) -> "LongBodies":
         return LongBodies(self.folder / "long")

@@ -134,13 +134,14 @@ class Contender:
 
     async def _hold(self, zk: client.Client, held: client.Held, nursery: trio.Nursery) -> None:
         start = last = time.monotonic()
-        (self.folder / "holder").write_text(self.name)
         seconds = self.chance.uniform(*BODY_S)
-        if (self.folder / "long").exists():
+        is_long = (self.folder / "long").exists()
+        if is_long:
             seconds = 3 * self.timeout
         elif self.chance.random() < CUT_SHARE:
             seconds = 3 * self.timeout
             nursery.start_soon(self.network.cut_off, 2 * self.timeout)
+        (self.folder / "holder").write_text(f"{self.name} {'long' if is_long else 'short'}")
         margin = MARGIN * self.timeout
         try:
             with suppress(client.ConnectionLoss):
