@@ -121,7 +121,6 @@ class Link:
         self._scope = trio.CancelScope()
         self.heard_at = trio.current_time()
         """When the server was last heard, by Trio's clock."""
-        self._pinged_at = self._synced_at = self.heard_at
 
     async def greet(self, request: ConnectRequest) -> ConnectResponse:
         """Make the greeting; return the server's."""
@@ -188,15 +187,12 @@ class Link:
         self._xid = xid
         pending.sent_at = self._clock()
         pending.zxid = self.zxid
-        if pending.opcode in ORDERED:
-            self._pinged_at = self._synced_at = trio.current_time()
         self._pending.append(pending)
         self._unsent += 1
         self._send(frame)
 
     def post_ping(self) -> Pending:
         """Send a ping."""
-        self._pinged_at = trio.current_time()
         return self._post_aside(self._pings, Xid.PING, Pending(OpCode.PING, PingRequest()))
 
     def post_auth(self, scheme: str, credential: bytes) -> Pending:
@@ -279,20 +275,23 @@ class Link:
             self.session.proofs.add(pending.sent_at, ordered=True)
 
     def _refused(self, reply: Reply, pending: Pending) -> NoReturn:
-        """Give up: the session has ended or has moved, and the request was not carried out."""
+        """Give up: the session has ended or has moved, and the request was not carried out.
+
+        What is pinned to the session will not be sent again; all else belongs to no session.
+        """
+        pending.settle(NotSent())
         if reply.error == SessionExpired.code:
-            pending.settle(reply)
             if self.session is not None and pending.opcode != OpCode.CLOSE_SESSION:
                 self.session.end("the server says that the session has expired")
             raise LinkLost("the session has expired")
-        pending.settle(NotSent())
         raise LinkLost("the session has moved to another connection")
 
     async def _ping(self) -> None:
         """Ask for proofs of life often enough, and give up on a server that gives none.
 
         A third of the timeout without proof asks for one, another third without an answer leaves
-        the last for finding a better server. Where only sync proves, both are halved.
+        the last for finding a better server. Where only sync proves, both are halved. Requests
+        that were sent do not count, for their replies may prove nothing.
         """
         assert self.session is not None
         asked: Pending | None = None
@@ -300,19 +299,20 @@ class Link:
             timeout = self.session.timeout
             almost = timeout / 100
             await trio.sleep(timeout / 6)
-            now = trio.current_time()
             if self.lost is not None:
                 return
-            silent_for = now - self.heard_at
+            silent_for = trio.current_time() - self.heard_at
             if silent_for > timeout * 2 / 3 - almost or self._is_overdue(timeout / 3 - almost):
                 raise LinkLost("the server has fallen silent")
             if any(hold.prove == "sync" for hold in self.session.holds):
                 if asked is not None and not asked.is_settled:
                     raise LinkLost("the server has no word from its leader")
-                if now - self._synced_at >= timeout / 6 - almost:
+                if self._clock() - self.session.proofs.ordered >= timeout / 6 - almost:
                     asked = Pending(OpCode.SYNC, SyncRequest("/"))
                     self.post(asked)
-            elif now - self._pinged_at >= timeout / 3 - almost:
+            elif not self._pings and (
+                self._clock() - self.session.proofs.heard >= timeout / 3 - almost
+            ):
                 self.post_ping()
 
     def _is_overdue(self, patience: float) -> bool:

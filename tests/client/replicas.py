@@ -64,6 +64,8 @@ ONLY_FAKE = {
     "test_leaving_the_loop_takes_the_watch_back": "the same",
     "test_states_and_events_of_one_znode_do_not_disturb_each_other": "the same",
     "test_add_watch_and_remove_watches_are_there_for_what_needs_them": "the same",
+    "test_what_belongs_to_no_session_goes_on_in_the_next": "a session that ends without a word",
+    "test_a_server_that_refuses_to_be_asked_decides_nothing": "all have lost the others at once",
 }
 """Tests of what no replica does, or of what cannot be seen at one; they stay with the fake."""
 

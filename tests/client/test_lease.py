@@ -60,6 +60,13 @@ async def test_it_outlives_its_session(autojump_clock, timed, zk):
         lease.check()
 
 
+async def test_it_outlives_a_session_whose_end_a_renewal_finds_out(autojump_clock, timed, zk):
+    async with zk.lease("/l", TERM) as lease:
+        timed.expire(zk.session.id, quietly=True)
+        await trio.sleep(TERM)
+        lease.check()
+
+
 async def test_who_waits_gets_it_at_once_when_it_is_given_back(autojump_clock, timed, zk):
     got_at = []
 

@@ -236,3 +236,31 @@ for name in ("lmdb", "click", "rich", "structlog", "kazoo", "hypothesis", "pytes
 import client
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda zk: zk.exists("/"),
+        lambda zk: zk.sync(),
+        lambda zk: zk.create("/a"),
+        lambda zk: zk.counter("/n").add(1),
+        lambda zk: zk.watch("/").__anext__(),
+    ],
+)
+async def test_what_belongs_to_no_session_goes_on_in_the_next(autojump_clock, fake, zk, ask):
+    before = zk.session
+    fake.expire(before.id, quietly=True)  # the answer to the next request says so
+    await ask(zk)
+    assert before.ended is not None
+    assert zk.session is not before
+
+
+async def test_requests_that_prove_nothing_do_not_replace_pings(autojump_clock, fake, zk):
+    async with zk.lock("/l") as held:
+        for _ in range(40):
+            fake.refuse_next(OpCode.CREATE2, client.NoAuth.code)
+            with pytest.raises(client.NoAuth):
+                await zk.create("/a")
+            await trio.sleep(0.5)
+            held.check()
