@@ -15,10 +15,13 @@ import trio
 from client.calls import Calls
 from client.errors import ClientClosed, ReplyLost
 from client.session import Session
-from coord.wire.errors import NoNode, SessionExpired, ZooKeeperError
+from coord.wire.errors import NoNode, NotReadOnly, SessionExpired, ThrottledOp, ZooKeeperError
 
 PATIENCE_SECONDS = 1.0
 """How long somebody who leaves waits to see it done, or a third of the timeout if that is less."""
+
+PAUSE_SECONDS = 0.5
+"""How long to wait with the next attempt at a server that can do nothing now, and says so."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +98,9 @@ class Janitor:
                 await leftover.take_away(self._calls)
             except ReplyLost:
                 is_first = False
+                continue
+            except (ThrottledOp, NotReadOnly):
+                await trio.sleep(PAUSE_SECONDS)  # what was refused for now still has to go
                 continue
             except NoNode:
                 leftover.was_missing = is_first

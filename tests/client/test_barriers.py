@@ -87,6 +87,25 @@ async def test_it_is_opened_later_where_there_is_no_connection(autojump_clock, f
     assert fake.tree.names("/") == []
 
 
+async def test_it_is_opened_also_when_the_session_has_expired_unnoticed(autojump_clock, fake, zk):
+    async with zk.barrier("/b").closed():
+        fake.expire(zk.session.id, quietly=True)
+    await trio.sleep(2)
+    assert fake.tree.names("/") == []
+
+
+async def test_it_is_opened_when_the_servers_have_found_each_other_again(autojump_clock, fake):
+    async with fake.connect(read_only=True) as zk:
+        async with zk.barrier("/b").closed():
+            fake.alone = {1, 2, 3}
+            fake.cut()
+            await trio.sleep(2)
+        assert zk.state is client.State.READ_ONLY
+        fake.alone = set()
+        await trio.sleep(5)
+        assert fake.tree.names("/") == []
+
+
 @pytest.mark.parametrize("kind", mishaps.KINDS)
 async def test_nobody_gets_through_a_closed_barrier_whatever_gets_lost(
     autojump_clock, fake, zk, kind

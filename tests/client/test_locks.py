@@ -371,6 +371,12 @@ async def test_the_end_of_the_client_inside_a_lock_leaves_nothing(autojump_clock
     assert fake.sessions == {}
 
 
+async def test_a_server_that_is_too_busy_to_delete_is_asked_again(autojump_clock, fake, zk):
+    async with zk.lock("/x"):
+        fake.refuse_next(OpCode.DELETE, client.ThrottledOp.code)
+    assert fake.tree.names("/x") == []
+
+
 async def test_a_task_does_not_wait_for_itself(autojump_clock, fake, zk):
     async with zk.lock("/x"):
         with pytest.raises(RuntimeError, match="itself"):
