@@ -108,12 +108,14 @@ async def run_leader(
     """
     pauses = None if restart is None else restart.pauses()
     while True:
+        term: Term | None = None
         try:
             async with lead() as term:
                 return await work(term)
-        except LockLost as lost:
-            _log.warning("leadership lost: %s", lost)
         except Exception as error:
+            if isinstance(error, LockLost) and term is not None and term.lost is not None:
+                _log.warning("leadership lost: %s", error)
+                continue
             pause = None if pauses is None else next(pauses, None)
             if pause is None:
                 raise

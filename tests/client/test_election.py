@@ -111,6 +111,21 @@ async def test_an_error_of_the_work_ends_the_leader_runner(autojump_clock, fake,
     assert fake.tree.names("/svc") == []
 
 
+async def test_the_loss_of_another_lock_is_an_error_of_the_work(autojump_clock, fake, zk):
+    terms = []
+
+    async def work(term: client.Term) -> None:
+        terms.append(term)
+        assert len(terms) == 1, "the leadership was not lost"
+        async with zk.lock("/other"):
+            fake.tree.delete(f"/other/{fake.tree.names('/other')[0]}")
+            await trio.sleep_forever()
+
+    with pytest.raises(client.LockLost) as caught:
+        await zk.run_leader("/svc", work)
+    assert caught.value.path == "/other"
+
+
 async def test_an_error_of_the_work_is_followed_by_another_term_after_a_pause(
     autojump_clock, fake, zk
 ):
