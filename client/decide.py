@@ -18,18 +18,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from client.calls import Calls
-from client.errors import Away, ClientClosed, OutcomeUnknown, ReplyLost
+from client.errors import ClientClosed, OutcomeUnknown, ReplyLost
 from client.session import Session
 from client.znodes import Stat
-from coord.wire.errors import BadVersion, NoAuth, NodeExists, NoNode
+from coord.wire.errors import (
+    BadVersion,
+    NoAuth,
+    NodeExists,
+    NoNode,
+    SessionExpired,
+    ZooKeeperError,
+)
 
 
 @contextmanager
 def unless_away(operation: str, path: str, lost: ReplyLost) -> Iterator[None]:
-    """Raise OutcomeUnknown when nothing can be read within this block."""
+    """Raise OutcomeUnknown when nothing can be read within this block.
+
+    That a server refuses to be asked, as one that has lost its ensemble does, says nothing of the
+    write. What says something of it goes on.
+    """
     try:
         yield
-    except (Away, ClientClosed):
+    except (NodeExists, BadVersion, SessionExpired, OutcomeUnknown):
+        raise
+    except (ClientClosed, ZooKeeperError):
         raise OutcomeUnknown(operation, path) from lost
 
 

@@ -20,6 +20,7 @@ import uuid
 
 import attrs
 
+from client import decide
 from client.calls import Calls
 from client.errors import OutcomeUnknown, ReplyLost
 from client.recipes import multi
@@ -112,11 +113,12 @@ class Operation:
         return Done(note, 0, 0)
 
     async def _look(self, lost: ReplyLost) -> Done:
-        await self.calls.sync()
-        try:
-            return await self._read()
-        except NoNode:
-            folder = await self.calls.exists(self.folder)
+        with decide.unless_away(self.name, self.folder, lost):
+            await self.calls.sync()
+            try:
+                return await self._read()
+            except NoNode:
+                folder = await self.calls.exists(self.folder)
         in_doubt_for = self.calls.keeper.settings.clock() - self._began
         if folder is None or folder.czxid > lost.zxid or in_doubt_for > MARK_SECONDS_MAX / 2:
             raise OutcomeUnknown(self.name, self.folder) from lost

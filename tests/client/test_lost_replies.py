@@ -223,6 +223,24 @@ async def test_what_was_lost_with_an_expired_session_is_decided_in_the_next(
     assert zk.session is not session
 
 
+@pytest.mark.parametrize(
+    ("opcode", "write"),
+    [
+        (OpCode.SET_DATA, lambda zk: zk.set("/n", b"2")),
+        (OpCode.DELETE, lambda zk: zk.delete("/n")),
+        (OpCode.MULTI, lambda zk: zk.counter("/n").add(1)),
+    ],
+)
+async def test_a_server_that_refuses_to_be_asked_decides_nothing(
+    autojump_clock, fake, opcode, write
+):
+    async with fake.connect(read_only=True) as zk:
+        await zk.create("/n", b"1")
+        fake.drop_reply(opcode, then=lambda: fake.alone.update({1, 2, 3}))
+        with pytest.raises(client.OutcomeUnknown):
+            await write(zk)
+
+
 async def test_a_write_that_comes_late_is_waited_for(autojump_clock, fake, zk):
     # The old connection's server has passed it on; a sync goes behind it.
     await zk.create("/a", b"1")
