@@ -22,6 +22,7 @@ from coord.wire.requests import (
     GetAclRequest,
     GetAllChildrenNumberRequest,
     GetEphemeralsRequest,
+    ReconfigRequest,
     RemoveWatchesRequest,
     SetAclRequest,
     SetDataRequest,
@@ -258,6 +259,31 @@ class Operations:
         """Return scheme and id of each identity that the server knows of."""
         reply = await self._calls.read(OpCode.WHO_AM_I, WhoAmIRequest())
         return [(each.auth_scheme or "", each.user or "") for each in reply.clients]
+
+    # The ensemble.
+
+    async def reconfig(
+        self,
+        joining: str | None = None,
+        leaving: str | None = None,
+        new_members: str | None = None,
+        from_config: int = -1,
+    ) -> Znode:
+        """Change who is a member; return the new configuration.
+
+        Either `joining`, as "server.4=host:2888:3888;2181", and `leaving`, as "1,2", or all
+        `new_members`; with commas between. `from_config` is the version it is meant for, -1 any.
+        Raises ReconfigDisabled where the servers do not do it, NewConfigNoQuorum, NoAuth, and
+        OutcomeUnknown when the reply was lost.
+
+            await zk.reconfig(leaving="3")
+        """
+        request = ReconfigRequest(joining, leaving, new_members, from_config)
+        try:
+            reply = await self._calls.write(OpCode.RECONFIG, request)
+        except ReplyLost as lost:
+            raise OutcomeUnknown("reconfig", "") from lost
+        return Znode(reply.data or b"", Stat.of(reply.stat))
 
     # Watches, as the server has them. To hear of changes, iterate over `watch` or `events`.
 
