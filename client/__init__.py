@@ -12,14 +12,19 @@ is known to live), `link` (one connection), `keeper` (one session over many conn
 
 from client.calls import OPEN_ACL
 from client.client import Client, connect
+from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import ClientClosed, LockLost, OutcomeUnknown
-from client.keeper import OpenStream
+from client.faults import ClientConfigError
+from client.instruments import Call, Instrument, LogInstrument, State
 from client.recipes.config import BadConfig
+from client.recipes.counter import Counter
 from client.recipes.election import Leader
 from client.recipes.holds import Held, Term
 from client.recipes.queue import LayoutName
+from client.recipes.value import Value
 from client.session import Session
+from client.tls import OpenStream, Tls
 from client.transactions import Guard, Transaction
 from client.watches import Event, Resynced
 from client.znodes import Stat, Znode
@@ -52,24 +57,31 @@ from coord.wire.records import Acl, Id
 __all__ = [
     "OPEN_ACL",
     "Acl",
+    "Auth",
     "AuthFailed",
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Call",
     "Client",
     "ClientClosed",
+    "ClientConfig",
+    "ClientConfigError",
     "Clock",
     "ConnectionLoss",
+    "Counter",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
     "Guard",
     "Held",
     "Id",
+    "Instrument",
     "InvalidAcl",
     "LayoutName",
     "Leader",
     "LockLost",
+    "LogInstrument",
     "MarshallingError",
     "NoAuth",
     "NoChildrenForEphemerals",
@@ -89,11 +101,15 @@ __all__ = [
     "SessionExpired",
     "SessionMoved",
     "Stat",
+    "State",
     "Term",
     "ThrottledOp",
+    "Tls",
     "Transaction",
     "Unimplemented",
+    "Value",
     "WatcherType",
+    "WhenAway",
     "Znode",
     "ZooKeeperError",
     "connect",

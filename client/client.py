@@ -1,23 +1,28 @@
 """The client: operations, watches and recipes on one session; and `connect`, which makes it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
+import attrs
 import trio
 
 from client.calls import Calls
+from client.config import ClientConfig, Overrides
 from client.deadline import Clock, Prove, boottime
-from client.hosts import Hosts
 from client.hub import Hub
-from client.keeper import Keeper, OpenStream, Settings
+from client.instruments import Instrument, Instruments
+from client.keeper import Keeper, Settings
 from client.operations import Operations
 from client.recipes.config import ConfigWatch
+from client.recipes.counter import Counter
 from client.recipes.election import Observation
 from client.recipes.holds import Held, Term, hold
 from client.recipes.leftovers import Janitor
 from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
+from client.recipes.value import Turns, Value
 from client.session import Session
+from client.tls import OpenStream, encrypted
 from client.watches import ChildrenWatch, Events, Watch
 
 T = TypeVar("T")
@@ -31,6 +36,7 @@ class Client(Operations):
         self._nursery = nursery
         self._janitor = Janitor(calls)
         self._holders: dict[str, trio.lowlevel.Task] = {}
+        self._turns = Turns()
         nursery.start_soon(self._janitor.run)
 
     @property
@@ -94,43 +100,59 @@ class Client(Operations):
         """Iterate over who leads: `Leader`, or None while nobody does."""
         return Observation(self._queue(path, ELECTIONS[layout], b"", None))
 
+    def value(self, path: str) -> Value:
+        """Return bytes that many change, exactly once each: `await zk.value("/v").set(b"1")`."""
+        return Value(self._calls, self._below_root(path), self._turns)
+
+    def counter(self, path: str) -> Counter:
+        """Return a number that many count, exactly once each: `await zk.counter("/c").add(1)`."""
+        return Counter(self.value(path), path)
+
+    def _below_root(self, path: str) -> str:
+        full = self._full(path)
+        if full == "/":
+            raise ValueError("the root cannot be used for this")
+        return full
+
     def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
         full = self._full(path)
         if full == "/":
             raise ValueError("the root cannot be a queue")
-        how = prove or self._calls.keeper.settings.prove
+        how = prove or self._calls.keeper.settings.config.prove
         return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)
 
 
 @asynccontextmanager
 async def connect(
-    hosts: str,
+    hosts: str | ClientConfig,
     *,
-    session_timeout: float = 10.0,
-    auth: Sequence[tuple[str, str | bytes]] = (),
-    prove: Prove = "sync",
+    instruments: Iterable[Instrument] = (),
     open_stream: OpenStream = trio.open_tcp_stream,
     clock: Clock = boottime,
+    **overrides: Unpack[Overrides],
 ) -> AsyncIterator[Client]:
     """Keep a session while a block runs.
 
-    `async with connect("host:2181,host:2182/chroot") as zk:`
+        async with connect("host:2181,host:2182/chroot", session_timeout=6) as zk:
+            await zk.create("/a", b"1")
 
     Waits until there is a session, for as long as the caller's cancel scope permits. Every task of
     the client ends with the block, and the session is closed. A connection that breaks is made
     anew and the session resumed; a session that has expired is followed by a new one.
 
-    session_timeout: in seconds; the servers may move it.
-    auth: scheme and credential of each identity, as ("digest", "user:password").
-    prove: which replies prove that locks are held; "sync" is right with every server, "ping" with
-        coord, where it costs less and bridges longer silences. See `client.deadline`.
-    open_stream: for other transports; for TLS a partial of trio.open_ssl_over_tcp_stream will do.
+    hosts: a connection string, a URL, or a configuration: see `ClientConfig`.
+    instruments: are told of what the client does: see `Instrument`.
+    open_stream: for other transports; with `tls` set, what it returns is encrypted.
     clock: for tests.
+    overrides: settings that differ from those in `hosts`, by the names of the fields there.
+
+    Raises ClientConfigError with all faults of the settings.
     """
-    credentials = [(scheme, c.encode() if isinstance(c, str) else c) for scheme, c in auth]
-    settings = Settings(Hosts.parse(hosts), session_timeout, credentials, prove, open_stream, clock)
+    config = attrs.evolve(ClientConfig.of(hosts), **overrides)
+    if config.tls is not None:
+        open_stream = encrypted(open_stream, config.tls)
     hub = Hub()
-    keeper = Keeper(settings, hub)
+    keeper = Keeper(Settings(config, open_stream, clock, Instruments(instruments)), hub)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

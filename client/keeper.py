@@ -2,19 +2,21 @@
 
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import attrs
 import trio
 
+from client.config import Auth, ClientConfig
 from client.deadline import Clock, Proofs, Prove
 from client.errors import ClientClosed, ReplyLost
-from client.hosts import Hosts
 from client.hub import Hub
+from client.instruments import Instruments
 from client.link import FAILURES, Link, LinkLost, NotSent, Pending
 from client.session import Hold, Session
+from client.tls import OpenStream
 from coord import jute
 from coord.wire.connection import Reply
 from coord.wire.errors import AuthFailed, SessionExpired, error_for
@@ -22,9 +24,6 @@ from coord.wire.numbers import OpCode
 from coord.wire.opcodes import EXCHANGES
 from coord.wire.records import ConnectRequest, ConnectResponse
 from coord.wire.requests import CloseSessionRequest, RemoveWatchesRequest, SyncRequest
-
-OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
-"""How to reach a server: `await open_stream(host, port)`."""
 
 ATTEMPT_SECONDS_MIN = 0.5
 """An attempt gets at least this long: a server that must ask its leader needs a moment."""
@@ -43,20 +42,22 @@ _log = logging.getLogger(__name__)
 
 @attrs.frozen
 class Settings:
-    """What a client is told at its start."""
+    """What a keeper is told at its start."""
 
-    hosts: Hosts
-    """Where the servers are."""
-    session_timeout: float
-    """The session timeout to ask for, in seconds."""
-    credentials: list[tuple[str, bytes]] = attrs.field(repr=False)
-    """Scheme and credential of each identity, sent on every connection; grows with add_auth."""
-    prove: Prove
-    """Which replies prove that a lock is held, where the lock does not say."""
+    config: ClientConfig
+    """The settings of the client."""
     open_stream: OpenStream
     """How to reach a server."""
     clock: Clock
     """Tells when sessions end."""
+    instruments: Instruments
+    """Are told of what happens."""
+    identities: list[Auth] = attrs.field(init=False)
+    """Shown on every connection; grows with `add_auth`."""
+
+    @identities.default
+    def _identities(self) -> list[Auth]:
+        return list(self.config.auth)
 
 
 class Keeper:
@@ -65,6 +66,8 @@ class Keeper:
     def __init__(self, settings: Settings, hub: Hub) -> None:
         self.settings = settings
         self.hub = hub
+        self.instruments = settings.instruments
+        """Are told of what happens; recipes tell them of locks."""
         self.session: Session | None = None
         """The session, or the one before while a new one is being made."""
         self._link: Link | None = None
@@ -72,7 +75,7 @@ class Keeper:
         self._failure: Exception | None = None
         self._lot = trio.lowlevel.ParkingLot()
         self._holding = trio.Event()
-        addresses = list(settings.hosts.addresses)
+        addresses = list(settings.config.hosts.addresses)
         random.shuffle(addresses)  # so that the clients of an ensemble spread over it
         self._addresses = addresses
         self._failures = 0
@@ -121,6 +124,11 @@ class Keeper:
         record = EXCHANGES[opcode][1]
         return None if record is None else jute.decode(record, reply.body)[0]
 
+    def post(self, opcode: OpCode, request: object) -> None:
+        """Send a request whose outcome nobody waits for, if there is a connection with room."""
+        if self._link is not None and self._link.has_room:
+            self._link.post(opcode, request)
+
     async def prove(self, session: Session, prove: Prove) -> None:
         """Make sure that the session lives, as of now."""
         asked_at = self.settings.clock()
@@ -141,7 +149,7 @@ class Keeper:
                 )
         if reply.error:
             raise error_for(reply.error)
-        self.settings.credentials.append((scheme, credential))
+        self.settings.identities.append(Auth(scheme, credential))
 
     def hold(self, hold: Hold, session: Session) -> None:
         """Watch over something that ends with a session."""
@@ -202,7 +210,7 @@ class Keeper:
         """Return a connection with a session attached, once there is a server that gives one."""
         while True:
             host, port = self._addresses[0]
-            patience = self.settings.session_timeout / 2 / len(self._addresses)
+            patience = self.settings.config.session_timeout / 2 / len(self._addresses)
             try:
                 with trio.fail_after(max(ATTEMPT_SECONDS_MIN, patience)):
                     link = await self._dial(host, port)
@@ -215,7 +223,8 @@ class Keeper:
     async def _dial(self, host: str, port: int) -> Link | None:
         """Greet one server. None: the session has ended, ask for a new one."""
         stream = await self.settings.open_stream(host, port)
-        link = Link(stream, self._zxid, self.settings.clock, self.hub.notify, self._wake)
+        window = self.settings.config.in_flight
+        link = Link(stream, self._zxid, window, self.settings.clock, self.hub.notify, self._wake)
         attached = False
         try:
             sent_at = self.settings.clock()
@@ -232,7 +241,7 @@ class Keeper:
         return ConnectRequest(
             protocol_version=0,
             last_zxid_seen=self._zxid,
-            timeout_ms=round(self.settings.session_timeout * 1000),
+            timeout_ms=round(self.settings.config.session_timeout * 1000),
             session_id=session.id if session is not None and resumes else 0,
             password=session.password if session is not None and resumes else bytes(16),
             read_only=False,
@@ -258,8 +267,8 @@ class Keeper:
             session.proofs.add(sent_at, ordered=True)
         link.session = self.session = session
         _log.info("session %#x attached", session.id)
-        for credential in self.settings.credentials:
-            link.post_auth(*credential).then = self._check_credential
+        for identity in self.settings.identities:
+            link.post_auth(identity.scheme, identity.credential).then = self._check_credential
         self._link = link
         self._wake()
         return True

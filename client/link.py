@@ -29,9 +29,6 @@ from coord.wire.numbers import OpCode, Xid
 from coord.wire.records import ConnectRequest, ConnectResponse
 from coord.wire.requests import AuthRequest, PingRequest, SyncRequest
 
-REQUESTS_MAX = 1000
-"""Requests under way on one connection: as many as ZooKeeper takes before it stops reading."""
-
 OUTBOX_BYTES_MAX = 4 * 1024 * 1024
 """Bytes not yet handed to the connection: a few of the largest requests, many small ones."""
 
@@ -136,6 +133,7 @@ class Link:
         self,
         stream: trio.abc.Stream,
         zxid: int,
+        in_flight: int,
         clock: Clock,
         on_event: Callable[[Notification], None],
         on_room: Callable[[], None],
@@ -147,6 +145,7 @@ class Link:
         self.lost: str | None = None
         """Why it ended; None while it lives."""
         self._stream = stream
+        self._in_flight = in_flight
         self._clock = clock
         self._on_event = on_event
         self._on_room = on_room
@@ -212,7 +211,7 @@ class Link:
         """Whether another request may be posted."""
         return (
             self.lost is None
-            and len(self._pending) < REQUESTS_MAX
+            and len(self._pending) < self._in_flight
             and self._outbox_bytes < OUTBOX_BYTES_MAX
         )
 

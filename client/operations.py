@@ -36,7 +36,7 @@ class Operations:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._chroot = calls.keeper.settings.hosts.chroot
+        self._chroot = calls.keeper.settings.config.hosts.chroot
 
     # Creating and deleting.
 

@@ -20,6 +20,7 @@ import trio
 from client.calls import Calls
 from client.deadline import Prove
 from client.errors import ClientClosed, LockLost
+from client.recipes.leftovers import Janitor
 from client.recipes.queue import Place, Queue
 from client.transactions import Guard
 from coord.wire.errors import SessionExpired, ZooKeeperError
@@ -39,6 +40,7 @@ class Held:
     _place: Place = attrs.field(repr=False)
     _calls: Calls = attrs.field(repr=False)
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False, repr=False)
+    _watching: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False, repr=False)
     _reason: str | None = attrs.field(default=None, init=False)
 
     def guard(self) -> Guard:
@@ -87,24 +89,36 @@ async def hold(
     """Stand in the queue, then hold what it is for while the body runs."""
     place = await queue.acquire(wait=wait)
     held = cls(path, place.token, queue.prove, place, queue.calls)
-    watching = trio.CancelScope()
+    async with holding(held, nursery, queue.janitor):
+        queue.holders[queue.parent] = trio.lowlevel.current_task()
+        try:
+            yield held
+        finally:
+            queue.holders.pop(queue.parent, None)
+
+
+@asynccontextmanager
+async def holding(held: Held, nursery: trio.Nursery, janitor: Janitor) -> AsyncIterator[None]:
+    """Hold a place that was taken while the body runs, then give it back: for holds of every kind.
+
+    The body is cancelled, and LockLost raised, when the hold can no longer be proved.
+    """
+    place, calls = held._place, held._calls  # noqa: SLF001
     error: Exception | None = None
     try:
-        queue.holders[queue.parent] = trio.lowlevel.current_task()
-        queue.calls.keeper.hold(held, place.session)
-        nursery.start_soon(_watch_own_znode, held, place, queue.calls, watching)
+        calls.keeper.hold(held, place.session)
+        nursery.start_soon(_watch_own_znode, held)
         try:
-            with held._scope:
-                yield held
+            with held._scope:  # noqa: SLF001
+                yield
         except Exception as raised:  # noqa: BLE001  (it is raised again when all is known)
             error = raised
         if held.seconds_left() <= 0:
             held.lose("its proof is too old")
     finally:
-        watching.cancel()
-        queue.holders.pop(queue.parent, None)
+        held._watching.cancel()  # noqa: SLF001
         place.session.holds.discard(held)
-        gone = await queue.janitor.remove(place.leftover)
+        gone = await janitor.remove(place.leftover)
     if gone and place.leftover.was_missing:
         held.lose("its znode had gone before it was released")
     _report(held, error)
@@ -124,11 +138,10 @@ def _report(held: Held, error: Exception | None) -> None:
     raise lost from error
 
 
-async def _watch_own_znode(
-    held: Held, place: Place, calls: Calls, watching: trio.CancelScope
-) -> None:
+async def _watch_own_znode(held: Held) -> None:
     """Lose the hold when its znode is deleted."""
-    with watching:
+    place, calls = held._place, held._calls  # noqa: SLF001
+    with held._watching:  # noqa: SLF001
         waiter = calls.hub.wait_for(place.path, WatcherType.DATA)
         try:
             while True:

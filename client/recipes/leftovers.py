@@ -40,6 +40,20 @@ class Leftover:
     was_missing: bool = attrs.field(default=False, init=False)
     """Whether it had gone before it was deleted here."""
 
+    async def take_away(self, calls: Calls) -> None:
+        """Delete it; NoNode when it is not there."""
+        path = self.path or await self._find(calls)
+        if path is not None:
+            await calls.delete(path, session=self.session)
+
+    async def _find(self, calls: Calls) -> str | None:
+        await calls.sync(self.session)
+        names, _ = await calls.children(self.parent, session=self.session)
+        for name in names:
+            if self.marker in name:
+                return f"{self.parent}/{name}"
+        return None
+
 
 class Janitor:
     """Deletes leftovers, one after the other.
@@ -64,6 +78,8 @@ class Janitor:
 
     async def remove(self, leftover: Leftover) -> bool:
         """See to it that a znode goes; return whether it is gone yet. Cannot be cancelled."""
+        if leftover.done.is_set():
+            return True
         self._queue.append(leftover)
         self._wake.set()
         patience = min(PATIENCE_SECONDS, leftover.session.timeout / 3)
@@ -75,9 +91,7 @@ class Janitor:
         is_first = True
         while True:
             try:
-                path = leftover.path or await self._find(leftover)
-                if path is not None:
-                    await self._calls.delete(path, session=leftover.session)
+                await leftover.take_away(self._calls)
             except ReplyLost:
                 is_first = False
                 continue
@@ -90,11 +104,3 @@ class Janitor:
             except ZooKeeperError as error:
                 _log.warning("%s/%s stays behind: %s", leftover.parent, leftover.marker, error)
             return
-
-    async def _find(self, leftover: Leftover) -> str | None:
-        await self._calls.sync(leftover.session)
-        names, _ = await self._calls.children(leftover.parent, session=leftover.session)
-        for name in names:
-            if leftover.marker in name:
-                return f"{leftover.parent}/{name}"
-        return None
