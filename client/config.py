@@ -35,8 +35,11 @@ IN_FLIGHT_MAX = 100_000
 PREFIX = "COORD_"
 """What the names of a client's environment variables begin with."""
 
-NOT_OURS = frozenset({"COORD_PURE", "COORD_TEST_COMPILED", "COORD_TOKEN", "COORD_LEADER"})
+NOT_OURS = frozenset({"COORD_PURE", "COORD_TEST_COMPILED"})
 """Variables that begin so as well, and are no client's."""
+
+TOLD = ("COORD_LOCK_", "COORD_TERM_", "COORD_WATCH_")
+"""What the names of those begin with that `coord lock`, `elect` and `watch` give to a command."""
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -146,7 +149,7 @@ class ClientConfig:
         flat = [
             (name.removeprefix(PREFIX).lower(), text)
             for name, text in environ.items()
-            if name.startswith(PREFIX) and name not in NOT_OURS
+            if name.startswith(PREFIX) and not name.startswith(TOLD) and name not in NOT_OURS
         ]
         return _of_texts(flat, lambda key: PREFIX + key.upper())
 

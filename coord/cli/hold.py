@@ -23,6 +23,7 @@ from client import Client, Held, LayoutName, LockLost, ZooKeeperError, connect
 from client.deadline import boottime
 from coord.cli import guardian
 from coord.cli.child import NOT_FOUND, Child, missing, start_failure, taken_signals
+from coord.cli.settings import settings
 from coord.cli.words import CONNECTED_WITHIN_S
 
 LOST: Final = 69
@@ -67,8 +68,8 @@ class Wanted:
     """With whose contenders it contends."""
     wait: bool
     """Whether to wait while another holds it."""
-    session_timeout: float
-    """In seconds, as asked of the servers."""
+    session_timeout: float | None
+    """In seconds, as asked of the servers; None: as the environment says."""
 
     def run(self) -> NoReturn:
         """Hold it and run the command; end this process with the exit status."""
@@ -167,7 +168,10 @@ class Holding:
     async def _connect(self) -> None:
         wanted = self._wanted
         with trio.fail_after(CONNECTED_WITHIN_S) as scope:
-            async with connect(wanted.hosts, session_timeout=wanted.session_timeout) as zk:
+            config = settings(wanted.hosts)
+            if wanted.session_timeout is not None:
+                config = attrs.evolve(config, session_timeout=wanted.session_timeout)
+            async with connect(config) as zk:
                 scope.deadline = float("inf")
                 await self._hold(zk)
 
@@ -268,8 +272,7 @@ wait_option = click.option(
 )
 session_option = click.option(
     "--session-timeout",
-    default=10.0,
-    show_default=True,
+    show_default="COORD_SESSION_TIMEOUT, else 10",
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds after which the servers give up a holder that is silent.",
 )

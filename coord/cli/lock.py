@@ -21,7 +21,7 @@ def lock(  # noqa: PLR0913  (one for each option)
     command: tuple[str, ...],
     data: str,
     layout: LayoutName,
-    session_timeout: float,
+    session_timeout: float | None,
     wait: bool,  # noqa: FBT001 - click's way
 ) -> None:
     """Run COMMAND while holding the lock PATH.

@@ -13,6 +13,7 @@ import trio
 
 from client import Client, Znode, ZooKeeperError, connect
 from coord.cli.child import NOT_FOUND, Child, missing, start_failure, taken_signals
+from coord.cli.settings import settings
 from coord.cli.words import CONNECTED_WITHIN_S, hosts_option
 from coord.cli.znode import print_data, record
 
@@ -112,7 +113,7 @@ class Watching:
 
     async def _connect(self) -> None:
         with trio.fail_after(CONNECTED_WITHIN_S) as scope:
-            async with connect(self.hosts) as zk:
+            async with connect(settings(self.hosts)) as zk:
                 scope.deadline = float("inf")
                 await self._follow(zk)
 

@@ -21,6 +21,7 @@ from prompt_toolkit.lexers import Lexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.patch_stdout import StdoutProxy
 
+from client import State
 from coord.cli.shell.completion import ShellCompleter
 from coord.cli.shell.shell import Shell
 
@@ -28,10 +29,11 @@ SECRET: Final = ("addauth",)
 """Commands that hold passwords: they are not written to the history's file."""
 
 STATE_COLOURS: Final = {
-    "connected": "ansigreen",
-    "connecting": "ansiyellow",
-    "closed": "ansired",
-    "failed": "ansired",
+    State.CONNECTED: "ansigreen",
+    State.READ_ONLY: "ansiyellow",
+    State.AWAY: "ansiyellow",
+    State.EXPIRED: "ansired",
+    State.CLOSED: "ansired",
 }
 
 
@@ -98,6 +100,7 @@ class Prompt:
         """Go on until `quit`, the end of the input, SIGTERM or SIGHUP."""
         aside = StdoutProxy(raw=True)
         self._shell.output.aside = aside
+        self._shell.tells_states = True
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._take_signals)
@@ -122,9 +125,9 @@ class Prompt:
         return self._session.prompt(self._message, handle_sigint=False)
 
     def _message(self) -> StyleAndTextTuples:
-        state = self._shell.connection.state
+        state = self._shell.connection.present
         number = len(self._shell.history)
-        return [("", "coord "), (STATE_COLOURS[state], state), ("", f" {number}> ")]
+        return [("", "coord "), (STATE_COLOURS[state], state.value), ("", f" {number}> ")]
 
     async def _take_signals(self) -> None:
         """Ctrl-C ends the command that runs, the others end the shell."""

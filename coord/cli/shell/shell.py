@@ -5,9 +5,14 @@ from typing import Final
 
 import trio
 
-from client import Client, ZooKeeperError
+from client import Client, State, ZooKeeperError
 from client.errors import ClientClosed
-from coord.cli.shell.connection import Connection, NotConnected
+from coord.cli.shell.connection import (
+    Connect,
+    Connection,
+    NotConnected,
+    connect_by_settings,
+)
 from coord.cli.shell.output import Output
 from coord.cli.shell.row import Row, UsageError, split
 from coord.cli.shell.watches import Watches
@@ -25,7 +30,12 @@ class Shell:
     """Carries out commands, one after the other."""
 
     def __init__(
-        self, nursery: trio.Nursery, commands: Mapping[str, Row], hosts: str, output: Output
+        self,
+        nursery: trio.Nursery,
+        commands: Mapping[str, Row],
+        hosts: str,
+        output: Output,
+        connect: Connect = connect_by_settings,
     ) -> None:
         self.commands = commands
         """Every command by its name."""
@@ -33,10 +43,12 @@ class Shell:
         """The servers it began with."""
         self.output = output
         """Where results go."""
-        self.connection = Connection(nursery)
+        self.connection = Connection(nursery, connect, self._tell_state)
         """Its session."""
         self.watches = Watches(nursery, output)
         """What it watches."""
+        self.tells_states = False
+        """Whether it is written when the connection is lost or made: at a prompt."""
         self.history: list[str] = []
         """The lines that were carried out, the first one first."""
         self.has_quit = False
@@ -85,6 +97,10 @@ class Shell:
             known = ", ".join(sorted(self.commands))
             raise UsageError(f"unknown command {name!r}; known are {known}")
         await row.action(self, row.read(words))
+
+    def _tell_state(self, state: State) -> None:
+        if self.tells_states and state is not State.CLOSED:
+            self.output.event(state.name.title().replace("_", ""), self.connection.hosts)
 
     def _fail(self, status: int, name: str, sentence: str) -> None:
         self.status = status
