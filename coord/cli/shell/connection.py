@@ -59,8 +59,9 @@ class Connection(Instrument):
 
     def state(self, state: State) -> None:
         """Hear of the client that its state is another now."""
-        self.present = state
-        self._on_state(state)
+        if state is not self.present:
+            self.present = state
+            self._on_state(state)
 
     async def client(self) -> Client:
         """Return the client of the session.
@@ -85,6 +86,7 @@ class Connection(Instrument):
             with self._scope:
                 async with self._connect(self.hosts, self) as zk:
                     self._client = zk
+                    self.state(State.CONNECTED)
                     self._decided.set()
                     await trio.sleep_forever()
         except Exception as error:  # noqa: BLE001  (raised where somebody asks for the client)

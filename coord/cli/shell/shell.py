@@ -75,9 +75,11 @@ class Shell:
     async def run(self, words: Sequence[str]) -> None:
         """Carry out a command. Faults are written, and kept as `status`."""
         name = words[0]
-        self.status = DONE
+        before, self.status = self.status, DONE
         try:
             await self._carry_out(name, words[1:])
+            if self.has_quit:
+                self.status = before
         except* UsageError as group:
             self._fail(WRONG, "UsageError", str(_first(group)))
         except* ZooKeeperError as group:
