@@ -11,6 +11,7 @@ import attrs
 from client.errors import ReplyLost
 from client.hub import Hub
 from client.keeper import Keeper
+from client.pending import Decode
 from client.session import Session
 from client.znodes import Stat, Znode
 from coord.wire.errors import NoAuth, NodeExists, NoNode, Unimplemented
@@ -23,6 +24,7 @@ from coord.wire.requests import (
     ExistsRequest,
     GetChildren2Request,
     GetDataRequest,
+    SetDataRequest,
     SyncRequest,
 )
 
@@ -39,17 +41,37 @@ class Calls:
     hub: Hub
     """Is told of what is watched."""
 
-    async def read(self, opcode: OpCode, request: object, session: Session | None = None) -> Any:
-        """Send a request that changes nothing, until it is answered."""
+    waits: bool = True
+    """Whether requests wait for a connection; else they raise Away when there is none."""
+
+    async def read(
+        self,
+        opcode: OpCode,
+        request: object,
+        session: Session | None = None,
+        decode: Decode | None = None,
+    ) -> Any:
+        """Send a request that changes nothing, until it is answered; return what it says.
+
+        `decode` makes that of the reply; None: it is the record which answers the request.
+        """
         while True:
             try:
-                return await self.keeper.call(opcode, request, session)
+                return await self.keeper.call(
+                    opcode, request, session, decode=decode, waits=self.waits
+                )
             except ReplyLost:
                 continue
 
-    async def write(self, opcode: OpCode, request: object, session: Session | None = None) -> Any:
+    async def write(
+        self,
+        opcode: OpCode,
+        request: object,
+        session: Session | None = None,
+        decode: Decode | None = None,
+    ) -> Any:
         """Send a request once. Raise ReplyLost when nobody knows what became of it."""
-        return await self.keeper.call(opcode, request, session)
+        return await self.keeper.call(opcode, request, session, decode=decode, waits=self.waits)
 
     async def sync(self, session: Session | None = None) -> None:
         """Wait until the server has all that was written before."""
@@ -61,16 +83,19 @@ class Calls:
         """Return the Stat of a znode, None when there is none. A watch is set either way."""
         watch = watch and self.hub.arms(path, WatcherType.DATA)
         try:
-            reply = await self.read(OpCode.EXISTS, ExistsRequest(path, watch), session)
+            stat: Stat = await self.read(
+                OpCode.EXISTS, ExistsRequest(path, watch), session, Stat.read
+            )
         except NoNode:
             return None
-        return Stat.of(reply.stat)
+        return stat
 
     async def get(self, path: str, *, watch: bool = False, session: Session | None = None) -> Znode:
         """Return a znode. A watch is set only if there is one."""
         watch = watch and self.hub.arms(path, WatcherType.DATA)
-        reply = await self.read(OpCode.GET_DATA, GetDataRequest(path, watch), session)
-        return Znode(reply.data or b"", Stat.of(reply.stat))
+        request = GetDataRequest(path, watch)
+        znode: Znode = await self.read(OpCode.GET_DATA, request, session, Znode.read)
+        return znode
 
     async def children(
         self, path: str, *, watch: bool = False, session: Session | None = None
@@ -98,6 +123,14 @@ class Calls:
             opcode = OpCode.CREATE2 if flag != CreateFlag.CONTAINER else OpCode.CREATE_CONTAINER
             reply = await self.write(opcode, CreateRequest(path, data, acl, flag), session)
         return reply.path, Stat.of(reply.stat)
+
+    async def set(
+        self, path: str, data: bytes, version: int = -1, session: Session | None = None
+    ) -> Stat:
+        """Replace the data of a znode; return its Stat."""
+        request = SetDataRequest(path, data, version)
+        stat: Stat = await self.write(OpCode.SET_DATA, request, session, Stat.read)
+        return stat
 
     async def ensure(
         self, path: str, acl: tuple[Acl, ...] = OPEN_ACL, *, container: bool = False

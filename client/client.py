@@ -1,18 +1,14 @@
-"""The client: operations, watches and recipes on one session; and `connect`, which makes it."""
+"""The client: operations, watches and recipes on one session."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar, Unpack
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
-import attrs
 import trio
 
 from client.calls import Calls
-from client.config import ClientConfig, Overrides
-from client.deadline import Clock, Prove, boottime
-from client.hub import Hub
-from client.instruments import Instrument, Instruments
-from client.keeper import Keeper, Settings
+from client.deadline import Prove
+from client.errors import Away
+from client.instruments import State
 from client.operations import Operations
 from client.recipes.config import ConfigWatch
 from client.recipes.counter import Counter
@@ -22,7 +18,6 @@ from client.recipes.leftovers import Janitor
 from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
 from client.recipes.value import Turns, Value
 from client.session import Session
-from client.tls import OpenStream, encrypted
 from client.watches import ChildrenWatch, Events, Watch
 
 T = TypeVar("T")
@@ -41,10 +36,19 @@ class Client(Operations):
 
     @property
     def session(self) -> Session:
-        """The session: another object after this one has expired."""
+        """The session: another object after this one has expired.
+
+        Raises Away when there has been none yet, as only read-only servers were found.
+        """
         session = self._calls.keeper.session
-        assert session is not None
+        if session is None:
+            raise Away("there is no session yet")
         return session
+
+    @property
+    def state(self) -> State:
+        """How the client stands to the servers: `if zk.state is State.READ_ONLY: ...`."""
+        return self._calls.keeper.state
 
     def watch(self, path: str) -> Watch:
         """Iterate over the states of a znode: `Znode`, or None while it is missing."""
@@ -120,68 +124,3 @@ class Client(Operations):
             raise ValueError("the root cannot be a queue")
         how = prove or self._calls.keeper.settings.config.prove
         return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)
-
-
-@asynccontextmanager
-async def connect(
-    hosts: str | ClientConfig,
-    *,
-    instruments: Iterable[Instrument] = (),
-    open_stream: OpenStream = trio.open_tcp_stream,
-    clock: Clock = boottime,
-    **overrides: Unpack[Overrides],
-) -> AsyncIterator[Client]:
-    """Keep a session while a block runs.
-
-        async with connect("host:2181,host:2182/chroot", session_timeout=6) as zk:
-            await zk.create("/a", b"1")
-
-    Waits until there is a session, for as long as the caller's cancel scope permits. Every task of
-    the client ends with the block, and the session is closed. A connection that breaks is made
-    anew and the session resumed; a session that has expired is followed by a new one.
-
-    hosts: a connection string, a URL, or a configuration: see `ClientConfig`.
-    instruments: are told of what the client does: see `Instrument`.
-    open_stream: for other transports; with `tls` set, what it returns is encrypted.
-    clock: for tests.
-    overrides: settings that differ from those in `hosts`, by the names of the fields there.
-
-    Raises ClientConfigError with all faults of the settings.
-    """
-    config = attrs.evolve(ClientConfig.of(hosts), **overrides)
-    if config.tls is not None:
-        open_stream = encrypted(open_stream, config.tls)
-    hub = Hub()
-    keeper = Keeper(Settings(config, open_stream, clock, Instruments(instruments)), hub)
-    error: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            background = await nursery.start(_background, keeper)
-            try:
-                await keeper.attached()
-                yield Client(Calls(keeper, hub), background)
-            except BaseException as raised:
-                error = raised
-                raise
-            finally:
-                await keeper.close()
-                background.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        if error is None or group.exceptions != (error,):
-            raise
-    if error is not None:
-        raise error  # as the body raised it: the nursery is nobody's business
-
-
-async def _background(
-    keeper: Keeper, task_status: trio.TaskStatus[trio.Nursery] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Run the tasks of a client, until `connect` cancels them at the very end.
-
-    A cancellation from outside reaches the body first: locks are released, and the session is
-    closed, over the connection these tasks keep. All of that is limited in time.
-    """
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(keeper.run)
-            task_status.started(nursery)

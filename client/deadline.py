@@ -41,11 +41,12 @@ UNHEARD = {"ping": 0.0, "sync": 1 / 3}
 """Share of the timeout for which the leader may not yet have heard what a reply proves."""
 
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def boottime() -> float:
     """Return the seconds since boot, those asleep included where the system counts them."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    return time.clock_gettime(_CLOCK)
 
 
 @attrs.define

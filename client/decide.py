@@ -14,11 +14,23 @@ difference say `idempotent`: then it is enough that the znode is as they wanted 
 Each function returns None when the write was certainly not carried out and shall be sent again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from client.calls import Calls
-from client.errors import OutcomeUnknown, ReplyLost
+from client.errors import Away, ClientClosed, OutcomeUnknown, ReplyLost
 from client.session import Session
 from client.znodes import Stat
 from coord.wire.errors import BadVersion, NoAuth, NodeExists, NoNode
+
+
+@contextmanager
+def unless_away(operation: str, path: str, lost: ReplyLost) -> Iterator[None]:
+    """Raise OutcomeUnknown when nothing can be read within this block."""
+    try:
+        yield
+    except (Away, ClientClosed):
+        raise OutcomeUnknown(operation, path) from lost
 
 
 async def created(
@@ -60,6 +72,30 @@ async def created_sequential(
     parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
     if parent is None or parent.pzxid > lost.zxid:
         raise OutcomeUnknown("create", path) from lost
+
+
+async def created_marked(
+    calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None, idempotent: bool
+) -> tuple[str, Stat] | None:
+    """Decide a create under a name, number apart, which holds what nobody else has.
+
+    If it is not there, somebody may have deleted it already, as a worker who takes from a queue:
+    then only a parent that has not changed says that it was never made.
+    """
+    parent, _, name = path.rpartition("/")
+    await calls.sync(owner)
+    try:
+        names, about = await calls.children(parent or "/", session=owner)
+    except NoNode:
+        raise OutcomeUnknown("create", path) from lost
+    for each in names:
+        if each.startswith(name):
+            stat = await calls.exists(f"{parent}/{each}", session=owner)
+            if stat is not None:
+                return f"{parent}/{each}", stat
+    if idempotent or about.pzxid <= lost.zxid:
+        return None
+    raise OutcomeUnknown("create", path) from lost
 
 
 async def replaced(

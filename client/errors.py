@@ -3,7 +3,7 @@
 # ruff: noqa: N818  (the classes bear the names of what happened)
 
 from client.session import Session
-from coord.wire.errors import ConnectionLoss
+from coord.wire.errors import ConnectionLoss, SessionExpired
 
 
 class ReplyLost(ConnectionLoss):
@@ -31,8 +31,20 @@ class OutcomeUnknown(ConnectionLoss):
         """The znode it was about; "" for a transaction."""
 
 
+class Away(ConnectionLoss):
+    """There is no connection, and the client was told not to wait for one: nothing was sent."""
+
+
+class SessionChanged(SessionExpired):
+    """The session that a request belongs to is over: it was not sent in the one that follows."""
+
+
 class ClientClosed(Exception):
     """The block of `connect` has ended, and with it this client."""
+
+
+class ForeignUse(RuntimeError):
+    """The client belongs to another process, as after a fork, or to another run of Trio."""
 
 
 class LockLost(Exception):

@@ -1,41 +1,39 @@
-"""Keeping a session: dial, greet, resume, and hand requests to whatever connection there is."""
+"""Keeping a session: dial, greet, resume; and beginning a new one when it has ended.
+
+While `read_only` is permitted and no server gives a session, one that has lost its ensemble may
+answer reads, on a session of its own that proves nothing. The search for a better server goes on
+meanwhile; when one is found, everything moves there at once.
+"""
 
 import logging
-import random
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import attrs
 import trio
 
 from client.config import Auth, ClientConfig
-from client.deadline import Clock, Proofs, Prove
+from client.deadline import Clock, Prove
 from client.errors import ClientClosed, ReplyLost
+from client.exchange import Exchange
+from client.greeting import attach, attach_read_only
 from client.hub import Hub
-from client.instruments import Instruments
-from client.link import FAILURES, Link, LinkLost, NotSent, Pending
+from client.instruments import Instruments, State
+from client.link import FAILURES, Link, LinkLost
+from client.pending import Pending
+from client.servers import Servers, Unreachable
 from client.session import Hold, Session
 from client.tls import OpenStream
-from coord import jute
-from coord.wire.connection import Reply
-from coord.wire.errors import AuthFailed, SessionExpired, error_for
-from coord.wire.numbers import OpCode
-from coord.wire.opcodes import EXCHANGES
-from coord.wire.records import ConnectRequest, ConnectResponse
+from client.vigil import Vigil
+from coord.wire.connection import Notification, Reply
+from coord.wire.errors import AuthFailed, error_for
+from coord.wire.numbers import EventType, OpCode
 from coord.wire.requests import CloseSessionRequest, RemoveWatchesRequest, SyncRequest
 
 ATTEMPT_SECONDS_MIN = 0.5
 """An attempt gets at least this long: a server that must ask its leader needs a moment."""
 
-PAUSE_SECONDS = (0.05, 1.0)
-"""After a round in which no server would have us: the first pause, and the longest."""
-
-CLOSE_SECONDS = 1.0
-"""How long an orderly end may take; the server expires the session if it takes longer."""
-
-WATCH_SECONDS = 1.0
-"""How often to look at the clock while something is held: it may have run on in a sleep."""
+LASTING_SECONDS = 1.0
+"""A connection that lasted as long was a good one; also how often watches are tidied up."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,218 +58,197 @@ class Settings:
         return list(self.config.auth)
 
 
-class Keeper:
+class Keeper(Exchange):
     """Owns the connection and the session, one of each at a time."""
 
     def __init__(self, settings: Settings, hub: Hub) -> None:
+        super().__init__(settings.instruments)
         self.settings = settings
         self.hub = hub
-        self.instruments = settings.instruments
-        """Are told of what happens; recipes tell them of locks."""
         self.session: Session | None = None
-        """The session, or the one before while a new one is being made."""
-        self._link: Link | None = None
+        """The session, or the one before while a new one is being made; None before the first."""
+        self._config = settings.config
+        self._clock = settings.clock
+        self._vigil = Vigil(settings.clock)
+        self._servers = Servers(settings.config.hosts.addresses, settings.open_stream)
         self._zxid = 0
-        self._failure: Exception | None = None
-        self._lot = trio.lowlevel.ParkingLot()
-        self._holding = trio.Event()
-        addresses = list(settings.config.hosts.addresses)
-        random.shuffle(addresses)  # so that the clients of an ensemble spread over it
-        self._addresses = addresses
-        self._failures = 0
+        self._told = State.AWAY
 
     @property
     def zxid(self) -> int:
         """The last zxid seen."""
-        return self._zxid if self._link is None else self._link.zxid
+        return self._zxid if self._link is None else max(self._zxid, self._link.zxid)
 
-    async def run(self) -> None:
-        """Keep a session until cancelled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_deadlines)
-            while self._failure is None:
-                link = await self._attach()
-                began = trio.current_time()
-                try:
-                    async with trio.open_nursery() as tasks:
-                        tasks.start_soon(self._tidy, link)
-                        await link.run()
-                        tasks.cancel_scope.cancel()
-                finally:
-                    self._detach(link)
-                if trio.current_time() - began >= WATCH_SECONDS:
-                    self._failures = 0
-                    self._turn()
-                else:
-                    await self._failed(f"connection lost: {link.lost}")
-            nursery.cancel_scope.cancel()
-
-    async def call(
-        self,
-        opcode: OpCode,
-        request: object,
-        session: Session | None = None,
-        then: Callable[[Reply], None] | None = None,
-    ) -> Any:
-        """Send a request once there is a connection; return the record that answers it.
-
-        A request pinned to a session is not sent in another one. `then` is called with the reply
-        before anything that follows it on the wire is looked at.
-        """
-        reply = await self._exchange(lambda link: link.post(opcode, request), session, then)
-        if reply.error:
-            raise error_for(reply.error, *([request.path] if hasattr(request, "path") else []))
-        record = EXCHANGES[opcode][1]
-        return None if record is None else jute.decode(record, reply.body)[0]
-
-    def post(self, opcode: OpCode, request: object) -> None:
-        """Send a request whose outcome nobody waits for, if there is a connection with room."""
-        if self._link is not None and self._link.has_room:
-            self._link.post(opcode, request)
+    @property
+    def state(self) -> State:
+        """How the client stands to the servers."""
+        if self._refusal is not None:
+            return State.CLOSED
+        link, session = self._link, self.session
+        if link is not None and link.lost is None:
+            return State.CONNECTED if link.session is session else State.READ_ONLY
+        return State.EXPIRED if session is not None and session.ended is not None else State.AWAY
 
     async def prove(self, session: Session, prove: Prove) -> None:
         """Make sure that the session lives, as of now."""
-        asked_at = self.settings.clock()
+        asked_at = self._clock()
         while session.proofs.latest(prove) < asked_at:
             with suppress(ReplyLost):
                 if prove == "sync":
                     await self.call(OpCode.SYNC, SyncRequest("/"), session)
                 else:
-                    await self._exchange(Link.post_ping, session, None)
+                    await self.aside(Link.post_ping, session)
+
+    def hold(self, hold: Hold, session: Session) -> None:
+        """Watch over something that ends with a session."""
+        self._vigil.hold(hold, session)
 
     async def add_auth(self, scheme: str, credential: bytes) -> None:
         """Send a credential, and keep it for later connections."""
         reply = None
         while reply is None:
             with suppress(ReplyLost):
-                reply = await self._exchange(
-                    lambda link: link.post_auth(scheme, credential), None, None
-                )
+                reply = await self.aside(lambda link: link.post_auth(scheme, credential), None)
         if reply.error:
             raise error_for(reply.error)
         self.settings.identities.append(Auth(scheme, credential))
 
-    def hold(self, hold: Hold, session: Session) -> None:
-        """Watch over something that ends with a session."""
-        if session.ended is not None:
-            hold.lose(session.ended)
-            return
-        session.holds.add(hold)
-        self._holding.set()
+    # The life of the client.
 
     async def attached(self) -> Session:
-        """Return the present session once there is a connection."""
-        session = (await self._room(None)).session
-        assert session is not None
-        return session
-
-    async def close(self) -> None:
-        """End the session, if there is a connection to say so; requests fail from now on."""
-        self._fail(ClientClosed("the client is closed"))
-        link = self._link
-        if link is not None and link.lost is None:
-            with trio.move_on_after(CLOSE_SECONDS, shield=True), suppress(NotSent, ReplyLost):
-                await link.post(OpCode.CLOSE_SESSION, CloseSessionRequest()).wait()
-
-    async def _exchange(
-        self,
-        post: Callable[[Link], Pending],
-        session: Session | None,
-        then: Callable[[Reply], None] | None,
-    ) -> Reply:
-        await trio.lowlevel.checkpoint_if_cancelled()  # what is cancelled is not sent
+        """Return the present session once there is a connection with it."""
         while True:
-            pending = post(await self._room(session))
-            pending.then = then
-            with suppress(NotSent):
-                return await pending.wait()
-
-    async def _room(self, session: Session | None) -> Link:
-        """Return the connection once there is one with room for another request."""
-        while True:
-            if self._failure is not None:
-                raise self._failure
-            if session is not None and session.ended is not None:
-                raise SessionExpired(session.ended)
-            if self._link is not None and self._link.has_room:
-                return self._link
+            link = await self.room()
+            if link.session is not None and link.session is self.session:
+                return link.session
             await self._lot.park()
 
-    def _wake(self) -> None:
-        if self._lot:
-            self._lot.unpark_all()
+    async def close(self) -> None:
+        """Take no more requests, finish those that wait, and end the session, all within a limit.
 
-    def _fail(self, error: Exception) -> None:
-        if self._failure is None:
-            self._failure = error
-        self._wake()
+        Where the limit is not enough, the requests fail, and the session expires at the servers.
+        """
+        self._refusal = ClientClosed("the client is closed")
+        with trio.move_on_after(self._config.close_timeout, shield=True):
+            while self._lot or (self._link is not None and self._link.is_busy):
+                self._idle = trio.Event()
+                await self._idle.wait()
+            self._fail(self._refusal)
+            link = self._link
+            if link is not None and link.lost is None:
+                goodbye = Pending(OpCode.CLOSE_SESSION, CloseSessionRequest())
+                link.post(goodbye)
+                await goodbye.settled()
+        self._fail(self._refusal)
+        self._tell_state()
 
-    async def _attach(self) -> Link:
+    def _on_event(self, notification: Notification) -> None:
+        event = notification.event
+        if self.instruments and event.event_type > 0:
+            self.instruments.watch(EventType(event.event_type), event.path or "")
+        self.hub.notify(notification)
+
+    def _tell_state(self) -> None:
+        state = self.state
+        if state is not self._told:
+            self._told = state
+            self.instruments.state(state)
+
+    # Connections.
+
+    async def run(self) -> None:
+        """Keep a session until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._vigil.run)
+            while self._failure is None:
+                link = await self._attach(nursery)
+                began = trio.current_time()
+                await self._serve(link)
+                if trio.current_time() - began >= LASTING_SECONDS:
+                    self._servers.worked()
+                    self._servers.turn()
+                elif self._servers.failed(f"connection lost: {link.lost}"):
+                    await self._servers.pause()
+            nursery.cancel_scope.cancel()
+
+    async def _serve(self, link: Link) -> None:
+        """Keep a connection while it lasts."""
+        try:
+            async with trio.open_nursery() as tasks:
+                tasks.start_soon(self._tidy, link)
+                await link.run()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._detach(link)
+
+    async def _attach(self, nursery: trio.Nursery) -> Link:
         """Return a connection with a session attached, once there is a server that gives one."""
         while True:
-            host, port = self._addresses[0]
-            patience = self.settings.config.session_timeout / 2 / len(self._addresses)
+            link = None
             try:
-                with trio.fail_after(max(ATTEMPT_SECONDS_MIN, patience)):
-                    link = await self._dial(host, port)
+                with trio.fail_after(self._patience):
+                    stream = await self._servers.reach()
+                link = self._new_link(stream)
+                with trio.fail_after(self._patience):
+                    link.session = await attach(link, self.session, self._config, self._clock)
             except (LinkLost, *FAILURES) as error:
-                await self._failed(f"{host}:{port}: {error}")
-                continue
-            if link is not None:
+                why, all_failed = str(error) or type(error).__name__, isinstance(error, Unreachable)
+                if self._servers.failed(why, all_failed=all_failed):
+                    if self._config.read_only and self._link is None:
+                        await self._read_only(nursery)
+                    await self._servers.pause()
+            finally:
+                if link is not None and link.session is None:
+                    await link.aclose()
+            if link is not None and link.session is not None:
+                self._replace(link, link.session)
                 return link
+            if self.session is not None and self.session.ended is not None:
+                self._tell_state()
+                self._wake()  # what is pinned to it need not wait
 
-    async def _dial(self, host: str, port: int) -> Link | None:
-        """Greet one server. None: the session has ended, ask for a new one."""
-        stream = await self.settings.open_stream(host, port)
-        window = self.settings.config.in_flight
-        link = Link(stream, self._zxid, window, self.settings.clock, self.hub.notify, self._wake)
-        attached = False
-        try:
-            sent_at = self.settings.clock()
-            response = await link.greet(self._greeting())
-            attached = self._accept(link, response, sent_at)
-        finally:
-            if not attached:
-                await link.aclose()
-        return link if attached else None
+    @property
+    def _patience(self) -> float:
+        """How long an attempt may take, in seconds."""
+        return max(ATTEMPT_SECONDS_MIN, self._config.session_timeout / 2 / len(self._servers))
 
-    def _greeting(self) -> ConnectRequest:
-        session = self.session
-        resumes = session is not None and session.ended is None
-        return ConnectRequest(
-            protocol_version=0,
-            last_zxid_seen=self._zxid,
-            timeout_ms=round(self.settings.config.session_timeout * 1000),
-            session_id=session.id if session is not None and resumes else 0,
-            password=session.password if session is not None and resumes else bytes(16),
-            read_only=False,
-        )
+    async def _read_only(self, nursery: trio.Nursery) -> None:
+        """Find a server that has lost its ensemble and answers reads; serve there meanwhile."""
+        for address in self._servers:
+            link = None
+            try:
+                with trio.fail_after(self._patience):
+                    link = self._new_link(await self.settings.open_stream(*address))
+                    link.session = await attach_read_only(link, self._config, self._clock)
+            except (LinkLost, *FAILURES):
+                continue
+            finally:
+                if link is not None and link.session is None:
+                    await link.aclose()
+            self._install(link)
+            nursery.start_soon(self._serve, link)
+            return
 
-    def _accept(self, link: Link, response: ConnectResponse, sent_at: float) -> bool:
-        session = self.session if self.session is not None and not self.session.ended else None
-        gives = response.timeout_ms > 0
-        if session is not None and (not gives or response.session_id != session.id):
-            # Also where the server gives a new session without a word: nobody must go on in it
-            # believing that it is the old one.
-            session.end("the server has expired the session")
-            self._wake()
-            return False
-        if not gives:
-            raise LinkLost("the server gives no session")
-        timeout = response.timeout_ms / 1000
-        if session is None:
-            proofs = Proofs(timeout, heard=sent_at, ordered=sent_at)
-            session = Session(response.session_id, response.password or b"", proofs)
-        else:
-            session.proofs.timeout = timeout
-            session.proofs.add(sent_at, ordered=True)
-        link.session = self.session = session
+    def _new_link(self, stream: trio.abc.Stream) -> Link:
+        window = self._config.in_flight
+        return Link(stream, self.zxid, window, self._clock, self._on_event, self._on_room)
+
+    def _replace(self, link: Link, session: Session) -> None:
+        """Move to a connection with a session, from one without, if there is one."""
         _log.info("session %#x attached", session.id)
+        self.session = session
+        if self._link is not None:
+            self._link.drop("there is a server with its ensemble")
+            self.hub.interrupt()
+        self._install(link)
+
+    def _install(self, link: Link) -> None:
+        """Let requests go over this connection."""
         for identity in self.settings.identities:
             link.post_auth(identity.scheme, identity.credential).then = self._check_credential
         self._link = link
+        self._tell_state()
         self._wake()
-        return True
 
     def _check_credential(self, reply: Reply) -> None:
         """When a credential that was good is refused now, no connection can do what was asked."""
@@ -280,44 +257,18 @@ class Keeper:
 
     def _detach(self, link: Link) -> None:
         _log.info("connection lost: %s", link.lost)
-        self._zxid = link.zxid
-        self._link = None
-        self.hub.interrupt()
-        self._wake()
-
-    async def _failed(self, why: str) -> None:
-        """Turn to the next server; after a round of failures pause, longer each time."""
-        _log.debug("%s", why)
-        self._turn()
-        self._failures += 1
-        rounds, rest = divmod(self._failures, len(self._addresses))
-        if not rest:
-            first, longest = PAUSE_SECONDS
-            pause = min(longest, first * 2 ** min(rounds - 1, 10))
-            await trio.sleep(pause * random.uniform(0.5, 1))
-
-    def _turn(self) -> None:
-        self._addresses.append(self._addresses.pop(0))
+        self._zxid = max(self._zxid, link.zxid)
+        if link is self._link:
+            self._link = None
+            self.hub.interrupt()
+            self._tell_state()
+            self._wake()
 
     async def _tidy(self, link: Link) -> None:
         """Take back watches that nobody waits for any longer."""
         while True:
-            await trio.sleep(WATCH_SECONDS)
+            await trio.sleep(LASTING_SECONDS)
             if link.lost is not None:
                 return
             for path, kind in self.hub.sweep():
-                link.post(OpCode.REMOVE_WATCHES, RemoveWatchesRequest(path, kind))
-
-    async def _watch_deadlines(self) -> None:
-        """Cancel what cannot be proved any longer."""
-        while True:
-            await self._holding.wait()
-            session = self.session
-            if session is None or not session.holds:
-                self._holding = trio.Event()
-                continue
-            now = self.settings.clock()
-            left = {each: session.proofs.deadline(each.prove) - now for each in session.holds}
-            overdue = {each for each, seconds in left.items() if seconds <= 0}
-            session.lose_holds("no server proved in time that the session lives", overdue)
-            await trio.sleep(max(0, min([WATCH_SECONDS, *(s for s in left.values() if s > 0)])))
+                link.post(Pending(OpCode.REMOVE_WATCHES, RemoveWatchesRequest(path, kind)))

@@ -12,6 +12,7 @@ import trio
 
 from client.deadline import Clock
 from client.errors import ReplyLost
+from client.pending import NotSent, Pending
 from client.session import Session
 from coord.jute import DecodeError
 from coord.wire.connection import ClientConnection, Notification, Reply
@@ -78,52 +79,6 @@ FAILURES = (
 
 class LinkLost(Exception):  # noqa: N818  (named after what happened)
     """The connection is of no more use."""
-
-
-class NotSent(Exception):  # noqa: N818
-    """The connection broke before the request was handed to it: another one may carry it."""
-
-
-class Pending:
-    """A request that waits for its reply, and the task that waits for both, if it still does."""
-
-    __slots__ = ("_outcome", "_task", "opcode", "sent_at", "then", "zxid")
-
-    def __init__(self, opcode: OpCode, sent_at: float, zxid: int) -> None:
-        self.opcode = opcode
-        self.sent_at = sent_at
-        self.zxid = zxid
-        self.then: Callable[[Reply], None] | None = None
-        self._outcome: Reply | Exception | None = None
-        self._task: trio.lowlevel.Task | None = None
-
-    async def wait(self) -> Reply:
-        """Return the reply. When this is cancelled, the reply is ignored once it comes."""
-        if self._outcome is None:
-            self._task = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abandon)
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        assert self._outcome is not None
-        return self._outcome
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether there is a reply, or will be none."""
-        return self._outcome is not None
-
-    def settle(self, outcome: Reply | Exception) -> None:
-        """Give it a reply, or the reason why there will be none."""
-        self._outcome = outcome
-        if self.then is not None and isinstance(outcome, Reply):
-            self.then(outcome)
-        if self._task is not None:
-            trio.lowlevel.reschedule(self._task)
-            self._task = None
-
-    def _abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Link:
@@ -207,41 +162,49 @@ class Link:
         self._auths.clear()
 
     @property
-    def has_room(self) -> bool:
-        """Whether another request may be posted."""
-        return (
-            self.lost is None
-            and len(self._pending) < self._in_flight
-            and self._outbox_bytes < OUTBOX_BYTES_MAX
-        )
+    def room(self) -> int:
+        """How many more requests may be posted now."""
+        if self.lost is not None or self._outbox_bytes >= OUTBOX_BYTES_MAX:
+            return 0
+        return self._in_flight - len(self._pending)
 
-    def post(self, opcode: OpCode, request: object) -> Pending:
-        """Send a request, in the order of the calls; not on a connection that is lost."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has requests that are not answered."""
+        return bool(self._pending)
+
+    def post(self, pending: Pending) -> None:
+        """Send a request, in the order of the calls; not on a connection that is lost.
+
+        Raise EncodeError for a request that cannot be sent; then nothing has happened.
+        """
         xid = self._xid % XID_MAX + 1
-        frame = self._wire.encode_request(xid, opcode, request)
+        frame = self._wire.encode_request(xid, pending.opcode, pending.request)
         self._xid = xid
-        pending = Pending(opcode, self._clock(), self.zxid)
-        if opcode in ORDERED:
+        pending.sent_at = self._clock()
+        pending.zxid = self.zxid
+        if pending.opcode in ORDERED:
             self._pinged_at = self._synced_at = trio.current_time()
         self._pending.append(pending)
         self._unsent += 1
         self._send(frame)
-        return pending
 
     def post_ping(self) -> Pending:
         """Send a ping."""
-        pending = Pending(OpCode.PING, self._clock(), self.zxid)
         self._pinged_at = trio.current_time()
-        self._pings.append(pending)
-        self._send(self._wire.encode_request(Xid.PING, OpCode.PING, PingRequest()))
-        return pending
+        return self._post_aside(self._pings, Xid.PING, Pending(OpCode.PING, PingRequest()))
 
     def post_auth(self, scheme: str, credential: bytes) -> Pending:
         """Send a credential."""
-        pending = Pending(OpCode.AUTH, self._clock(), self.zxid)
-        self._auths.append(pending)
         request = AuthRequest(0, scheme, credential)
-        self._send(self._wire.encode_request(Xid.AUTH, OpCode.AUTH, request))
+        return self._post_aside(self._auths, Xid.AUTH, Pending(OpCode.AUTH, request))
+
+    def _post_aside(self, queue: deque[Pending], xid: Xid, pending: Pending) -> Pending:
+        """Send what has a place of its own, and no number."""
+        pending.sent_at = self._clock()
+        pending.zxid = self.zxid
+        queue.append(pending)
+        self._send(self._wire.encode_request(xid, pending.opcode, pending.request))
         return pending
 
     def _send(self, frame: bytes) -> None:
@@ -342,7 +305,8 @@ class Link:
                 if asked is not None and not asked.is_settled:
                     raise LinkLost("the server has no word from its leader")
                 if now - self._synced_at >= timeout / 6 - almost:
-                    asked = self.post(OpCode.SYNC, SyncRequest("/"))
+                    asked = Pending(OpCode.SYNC, SyncRequest("/"))
+                    self.post(asked)
             elif now - self._pinged_at >= timeout / 3 - almost:
                 self.post_ping()
 

@@ -8,8 +8,8 @@ import attrs
 
 from client.calls import OPEN_ACL, Calls
 from client.errors import OutcomeUnknown, ReplyLost
-from client.znodes import Stat
-from coord.wire.errors import RuntimeInconsistency, error_for
+from client.znodes import Stat, Znode
+from coord.wire.errors import RuntimeInconsistency, ZooKeeperError, error_for
 from coord.wire.multi import MultiOperation, MultiReply, MultiRequest, MultiResult
 from coord.wire.numbers import CreateFlag, OpCode
 from coord.wire.records import Acl
@@ -20,6 +20,9 @@ from coord.wire.requests import (
     CreateRequest,
     DeleteRequest,
     ErrorReply,
+    GetChildrenRequest,
+    GetDataReply,
+    GetDataRequest,
     SetDataReply,
     SetDataRequest,
 )
@@ -38,6 +41,50 @@ class Guard:
 
     path: str
     """The znode of the hold, as the servers call it."""
+
+
+class Snapshot:
+    """Collects reads until `read`, which carries them out at one moment.
+
+        snapshot = zk.snapshot()
+        snapshot.get("/a")
+        snapshot.get_children("/b")
+        znode, names = await snapshot.read()
+
+    ZooKeeper since 3.6 and coord know of it; others answer Unimplemented.
+    """
+
+    def __init__(self, calls: Calls, full: Paths) -> None:
+        self._calls = calls
+        self._full = full
+        self._operations: list[MultiOperation] = []
+
+    def get(self, path: str) -> None:
+        """Read a znode; the result is a `Znode`."""
+        request = GetDataRequest(self._full(path), watch=False)
+        self._operations.append(MultiOperation(OpCode.GET_DATA, request))
+
+    def get_children(self, path: str) -> None:
+        """Read the names of children; the result is a list of them, in any order."""
+        request = GetChildrenRequest(self._full(path), watch=False)
+        self._operations.append(MultiOperation(OpCode.GET_CHILDREN, request))
+
+    async def read(self) -> list[Znode | list[str] | ZooKeeperError]:
+        """Carry them out; return a result for each, or the error that it met."""
+        request = MultiRequest(tuple(self._operations))
+        reply: MultiReply = await self._calls.read(OpCode.MULTI_READ, request)
+        return [
+            _read_result(result.reply, operation.request)
+            for result, operation in zip(reply.results, self._operations, strict=True)
+        ]
+
+
+def _read_result(reply: Any, request: Any) -> Znode | list[str] | ZooKeeperError:
+    if isinstance(reply, ErrorReply):
+        return error_for(reply.code, request.path)
+    if isinstance(reply, GetDataReply):
+        return Znode(reply.data or b"", Stat.of(reply.stat))
+    return list(reply.children)
 
 
 class Transaction:

@@ -1,18 +1,26 @@
 """What is read of a znode."""
 
 import datetime
+import struct
 from typing import NamedTuple
 
-import attrs
-
+from coord.jute import DecodeError
 from coord.wire import records
+
+_STAT = struct.Struct(">qqqqiiiqiiq")
+_STAT_BYTES = _STAT.size
+_unpack_stat = _STAT.unpack_from
+_unpack_length = struct.Struct(">i").unpack_from
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-@attrs.frozen
-class Stat:
-    """What is known of a znode besides its data."""
+class Stat(NamedTuple):
+    """What is known of a znode besides its data.
+
+    stat = await zk.exists("/a")
+    print(stat.version, stat.mtime.isoformat())
+    """
 
     czxid: int
     """zxid of its creation."""
@@ -54,6 +62,14 @@ class Stat:
             stat.pzxid,
         )
 
+    @classmethod
+    def read(cls, body: bytes) -> "Stat":
+        """Return the Stat that is the body of a reply. Raises DecodeError for other bytes."""
+        try:
+            return cls._make(_unpack_stat(body))
+        except struct.error as error:
+            raise DecodeError(f"a Stat of {len(body)} bytes") from error
+
     @property
     def ctime(self) -> datetime.datetime:
         """Time of its creation, by the leader's clock."""
@@ -72,3 +88,15 @@ class Znode(NamedTuple):
     """Its data; b"" also where the znode holds null."""
     stat: Stat
     """The rest."""
+
+    @classmethod
+    def read(cls, body: bytes) -> "Znode":
+        """Return the znode that is the body of a reply. Raises DecodeError for other bytes."""
+        end = len(body) - _STAT_BYTES
+        try:
+            (length,) = _unpack_length(body)
+            if length != end - 4 and (length, end) != (-1, 4):  # -1: null
+                raise DecodeError(f"{length} bytes of data in a reply of {len(body)}")
+            return cls(body[4:end], Stat._make(_unpack_stat(body, end)))
+        except struct.error as error:
+            raise DecodeError(f"a znode of {len(body)} bytes") from error

@@ -1,8 +1,29 @@
-"""All tests of this process run the sources, unless the compiled modules themselves are tested."""
+"""What holds for all tests: sources or compiled modules, and which worker runs what."""
 
 import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.pure import run_sources
 
 if not os.environ.get("COORD_TEST_COMPILED"):
-    run_sources()
+    run_sources()  # all tests run these, unless the compiled modules themselves are tested
+
+SERVERS = ("[coord", "[zookeeper")
+"""What the ids of tests tell that are run with servers of each kind."""
+
+
+class Scopes(LoadScopeScheduling):
+    """A file goes to one worker as a whole, and so does all that shares the same servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if any(part in nodeid for part in SERVERS):
+            return "servers"
+        return nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scopes:
+    """Part of the protocol of pytest-xdist."""
+    return Scopes(config, log)

@@ -274,7 +274,8 @@ class ClientConnection:
         Raise EncodeError for a record that cannot be sent, as one over the limit: a server would
         close the connection over it.
         """
-        self._go(ClientStep.SEND)
+        if self._state is not ClientState.OPEN:  # as it nearly always is, and stays
+            self._go(ClientStep.SEND)
         body = b"" if record is None else jute.encode(record)
         length = _REQUEST_HEADER_BYTES + len(body)
         if length > self._limit:

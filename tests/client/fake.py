@@ -16,7 +16,7 @@ import trio.testing
 from client.link import ORDERED
 from coord import jute
 from coord.wire.connection import ServerConnection
-from coord.wire.errors import AuthFailed, SessionExpired, ZooKeeperError
+from coord.wire.errors import AuthFailed, NotReadOnly, SessionExpired, ZooKeeperError
 from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.numbers import OpCode, Xid
 from coord.wire.opcodes import EXCHANGES
@@ -78,6 +78,9 @@ class FakeEnsemble:
         self.cut_off: set[int] = set()
         """Ports of servers cut off from their leader, as a ZooKeeper server behaves then: pings
         and reads are answered, but nobody hears of the sessions; writes and sync wait for ever."""
+        self.alone: set[int] = set()
+        """Ports of servers that have lost the ensemble and know it: they admit only clients who
+        accept read-only, to sessions of their own, and refuse whatever is not a read."""
         self.requests: Counter[OpCode] = Counter()
         """How often each was asked for, greetings as CREATE_SESSION."""
         self.dialled: list[int] = []
@@ -179,6 +182,8 @@ class FakeEnsemble:
     def _greet(self, connection: Connection, wire: ServerConnection, hello: ConnectRequest) -> bool:
         if connection.port in self.cut_off:
             return False
+        if connection.port in self.alone:
+            return self._greet_read_only(connection, wire, hello)
         self.requests[OpCode.CREATE_SESSION] += 1
         session = self.sessions.get(hello.session_id)
         is_good = session is not None and session.password == hello.password
@@ -200,6 +205,24 @@ class FakeEnsemble:
         self.tree.watching.append(connection)
         response = ConnectResponse(0, session.timeout_ms, session.id, session.password)
         connection.send(wire.accept(response))
+        return True
+
+    def _greet_read_only(
+        self, connection: Connection, wire: ServerConnection, hello: ConnectRequest
+    ) -> bool:
+        if not hello.read_only or hello.session_id:
+            return False
+        number = -self._next_session
+        self._next_session += 1
+        connection.session = FakeSession(
+            number, number.to_bytes(16, signed=True), hello.timeout_ms, trio.current_time()
+        )
+        self.sessions[number] = connection.session
+        self.tree.watching.append(connection)
+        password = connection.session.password
+        connection.send(
+            wire.accept(ConnectResponse(0, hello.timeout_ms, number, password, read_only=True))
+        )
         return True
 
     async def _handle(self, connection: Connection, frame: bytes) -> bool:
@@ -248,6 +271,8 @@ class FakeEnsemble:
             self.sessions.pop(session.id)
             self.tree.end(session.id)
             return Answer()
+        if session.id < 0 and opcode in ORDERED:
+            return Answer(error=NotReadOnly.code)
         request = jute.decode(EXCHANGES[opcode][0], body)[0]
         if opcode == OpCode.AUTH:
             if request.scheme != "digest":

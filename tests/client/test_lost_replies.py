@@ -126,10 +126,31 @@ async def test_an_idempotent_create_is_done_when_it_shows(autojump_clock, fake, 
 
 
 async def test_a_sequential_create_that_may_have_been_done_is_unknown(autojump_clock, fake, zk):
+    """It is not repeated: a second znode would be made, and the first would be nobody's."""
     fake.drop_reply(OpCode.CREATE2)
     with pytest.raises(client.OutcomeUnknown):
         await zk.create("/n-", sequence=True)
     assert fake.tree.names("/") == ["n-0000000000"]
+
+
+async def test_a_marked_create_is_found_again(autojump_clock, fake, zk):
+    """So a numbered znode is made once, also when the reply to its creation is lost."""
+    fake.drop_reply(OpCode.CREATE2)
+    path = await zk.create("/n-", b"1", sequence=True, marked=True)
+    assert path.endswith("-n-0000000000")
+    assert (await zk.get(path)).data == b"1"
+    fake.drop_request(OpCode.CREATE2)
+    await zk.create("/n-", sequence=True, marked=True)
+    fake.defer_request(OpCode.CREATE2)
+    await zk.create("/e-", ephemeral=True, sequence=True, marked=True)
+    assert len(fake.tree.names("/")) == 3
+
+
+async def test_a_marked_create_that_somebody_may_have_deleted_is_unknown(autojump_clock, fake, zk):
+    fake.drop_reply(OpCode.CREATE2, then=lambda: fake.tree.delete(f"/{fake.tree.names('/')[0]}"))
+    with pytest.raises(client.OutcomeUnknown):
+        await zk.create("/n-", b"1", sequence=True, marked=True)
+    assert fake.tree.names("/") == []
 
 
 async def test_a_delete_that_was_not_carried_out_is_sent_again(autojump_clock, fake, zk):

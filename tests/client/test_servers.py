@@ -250,3 +250,46 @@ async def test_many_requests_at_once(zk):
         for number in range(300):
             nursery.start_soon(write, number)
     assert len(await zk.get_children("/")) == 300
+
+
+async def test_a_batch_gives_each_request_its_outcome(zk):
+    async with zk.batch() as batch:
+        made = [batch.create("/n-", b"%d" % number, sequence=True) for number in range(100)]
+        read = [batch.get(f"/n-{number:010}") for number in range(101)]
+        names, stat = batch.get_children("/"), batch.exists("/n-0000000007")
+        changed, gone = batch.set("/n-0000000007", b"seven", 0), batch.delete("/n-0000000008")
+    assert [each.result() for each in made] == [f"/n-{number:010}" for number in range(100)]
+    assert [each.result().data for each in read[:100]] == [b"%d" % n for n in range(100)]
+    with pytest.raises(client.NoNode):
+        read[100].result()
+    assert (len(names.result()), stat.result().data_length) == (100, 1)
+    assert (changed.result().version, gone.result()) == (1, None)
+
+
+async def test_a_snapshot_reads_at_one_moment(zk):
+    await zk.create("/a/b", b"1", makepath=True)
+    snapshot = zk.snapshot()
+    snapshot.get("/a/b")
+    snapshot.get_children("/a")
+    snapshot.get("/none")
+    znode, names, error = await snapshot.read()
+    assert znode == await zk.get("/a/b")
+    assert names == ["b"]
+    assert isinstance(error, client.NoNode)
+
+
+async def test_watches_are_checked_and_removed(zk):
+    assert not await zk.check_watches("/")
+    await zk.add_watch("/", recursive=True)
+    assert await zk.check_watches("/")
+    await zk.remove_watches("/")
+    with pytest.raises(client.NoWatcher):
+        await zk.remove_watches("/")
+
+
+async def test_the_configuration_is_read_and_its_change_refused_where_it_is_switched_off(zk):
+    znode = await zk.get_config()
+    assert znode.stat.ephemeral_owner == 0
+    # A server that stands alone does not even look whether it is switched on.
+    with pytest.raises((client.ReconfigDisabled, client.Unimplemented)):
+        await zk.reconfig(leaving="1")

@@ -333,6 +333,7 @@ WRITES: dict[OpCode, Callable[..., Any]] = {
 READS: dict[OpCode, Callable[..., Any]] = {
     OpCode.GET_DATA: Tree.get_data,
     OpCode.EXISTS: Tree.exists,
+    OpCode.GET_CHILDREN: Tree.get_children,
     OpCode.GET_CHILDREN2: Tree.get_children,
     OpCode.GET_ACL: Tree.get_acl,
     OpCode.GET_ALL_CHILDREN_NUMBER: Tree.count,

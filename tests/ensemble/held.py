@@ -1,6 +1,6 @@
 """`coord lock` while the hold is lost: the command ends before the deadline it was promised.
 
-    python -m tests.ensemble.held --rounds 5
+    python -m tests.ensemble.held --rounds 5 --session 4
 
 The command writes down when it lives, every 5 ms, and takes no notice of SIGTERM. Both ends are
 timed: when the servers could last have heard of the holder, and when the command last lived. Then
@@ -25,9 +25,8 @@ from tests.ensemble.commands import ENVIRONMENT, ROOT
 from tests.ensemble.processes import wait_for
 from tests.ensemble.servers import CoordEnsemble, Ensemble
 
-SESSION_S = 4.0
-PROVED_S = SESSION_S * (1 - DRIFT - MARGIN - UNHEARD["sync"])
-"""For how long one proof is good."""
+PROVED_SHARE = 1 - DRIFT - MARGIN - UNHEARD["sync"]
+"""For which share of the session timeout one proof is good."""
 ENDS_WITHIN_S = 60.0
 COMMAND = """
 import signal, sys, time
@@ -58,12 +57,12 @@ class Loss:
 class Holder:
     """A `coord lock` whose command writes down when it lives."""
 
-    def __init__(self, hosts: str, notes: Path) -> None:
+    def __init__(self, hosts: str, session_s: float, notes: Path) -> None:
         self._notes = notes
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "coord", "lock", "--hosts", hosts),
-                *("--session-timeout", str(SESSION_S), "/held", "--"),
+                *("--session-timeout", str(session_s), "/held", "--"),
                 *(sys.executable, "-I", "-S", "-c", COMMAND, str(notes)),
             ],
             cwd=ROOT,
@@ -136,13 +135,13 @@ LOSSES = {
 }
 
 
-def lose(ensemble: Ensemble, how: str, folder: Path) -> Loss:
+def lose(ensemble: Ensemble, how: str, session_s: float, folder: Path) -> Loss:
     """Let one hold be lost while another waits for it."""
     with ExitStack() as stack:
-        first = Holder(ensemble.hosts, folder / f"{time.monotonic_ns()}")
+        first = Holder(ensemble.hosts, session_s, folder / f"{time.monotonic_ns()}")
         stack.callback(first.process.kill)
         first.wait_until_holding()
-        second = Holder(ensemble.hosts, folder / f"{time.monotonic_ns()}")
+        second = Holder(ensemble.hosts, session_s, folder / f"{time.monotonic_ns()}")
         stack.callback(second.stop)
         leader = ensemble.leader()
         wait_for(
@@ -165,16 +164,16 @@ def lose(ensemble: Ensemble, how: str, folder: Path) -> Loss:
     return Loss(lost_at, asked[0] if asked else None, first.times("lives")[-1], next_at, status)
 
 
-def verify(how: str, loss: Loss) -> None:
+def verify(how: str, session_s: float, loss: Loss) -> None:
     """AssertionError when the promise was not kept."""
     if how == "kill_holder":
         assert loss.ended_at < loss.lost_at + 0.1, loss
         assert loss.status == -signal.SIGKILL
     else:
-        deadline = loss.lost_at + PROVED_S
+        deadline = loss.lost_at + session_s * PROVED_SHARE
         assert loss.ended_at < deadline, f"{loss.ended_at - deadline:.3f} s too late: {loss}"
         # Not earlier than need be, either: a proof is at most T/6 old, and the grace comes first.
-        earliest = deadline - SESSION_S * (1 / 6 + GRACE_SHARE) - 0.1
+        earliest = deadline - session_s * (1 / 6 + GRACE_SHARE) - 0.1
         assert loss.ended_at > earliest, f"{earliest - loss.ended_at:.3f} s too early: {loss}"
         assert loss.asked_at is not None
         assert loss.status == 69, loss
@@ -185,16 +184,23 @@ def main() -> None:
     """Lose holds in each way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--session", type=float, default=4.0, help="session timeout in seconds")
+    parser.add_argument("--replicas", type=int, default=3)
+    parser.add_argument("--ways", nargs="*", choices=LOSSES, default=[*LOSSES])
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, CoordEnsemble(Path(name), 3) as ensemble:
-        for how in [*LOSSES] * options.rounds:
-            loss = lose(ensemble, how, Path(name))
-            verify(how, loss)
+    session_s: float = options.session
+    with (
+        tempfile.TemporaryDirectory() as name,
+        CoordEnsemble(Path(name), options.replicas) as ensemble,
+    ):
+        for how in options.ways * options.rounds:
+            loss = lose(ensemble, how, session_s, Path(name))
+            verify(how, session_s, loss)
             asked = f"{loss.asked_at - loss.lost_at:.3f}" if loss.asked_at else "-"
             print(
                 f"{how}: SIGTERM after {asked} s, ended after {loss.ended_at - loss.lost_at:.3f} s"
-                f" of {PROVED_S:.3f}, next holder after {loss.next_at - loss.lost_at:.3f} s,"
-                f" status {loss.status}",
+                f" of {session_s * PROVED_SHARE:.3f}, next holder after"
+                f" {loss.next_at - loss.lost_at:.3f} s, status {loss.status}",
                 flush=True,
             )
     print("every command ended before its deadline and before the next holder began")

@@ -100,9 +100,10 @@ def test_a_full_disk_refuses_what_takes_room_and_recovers(
     other.stop()  # and ends
     other.close()
     assert all(process.running for process in ensemble.processes.values())
-    # One line for the own disk, one for the leader's word, whichever holds; never again and again.
+    # One line for the own disk, one for the leader's word, whichever holds; and again if there was
+    # room for a moment while they shared the last of it. Never one for each look at the disk.
     assert sum(lines(ensemble, "the disk is nearly full")) >= 2
-    assert set(lines(ensemble, "nearly full")) <= {1, 2}
+    assert set(lines(ensemble, "nearly full")) <= {1, 2, 3, 4}
 
     more = ["mount", "-o", f"remount,size={4 * DISK_MIB}m", str(disk)]
     subprocess.run(more, timeout=20, check=True)

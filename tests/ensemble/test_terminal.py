@@ -41,7 +41,10 @@ def test_the_prompt_completes_tells_events_and_keeps_its_lines(
         coord_probe(coord, f"{base}/two")
         terminal.read_until(f"event: NodeDataChanged {base}/two")
         terminal.read_until("2> ?not done yet")
-        terminal.type(f"{CTRL_C}wat{TAB} {base}/two\n")
+        terminal.type(f"{CTRL_C}wat{TAB}")
+        terminal.read_until("wat")
+        terminal.read_until("ch")
+        terminal.type(f" {base}/two\n")
         terminal.read_until("second")
         terminal.type(CTRL_C)  # ends the command, not the shell
         terminal.read_until("3>")

@@ -49,7 +49,7 @@ def test_every_module_is_compiled_from_its_present_source() -> None:
 
 def test_the_compiled_modules_pass_the_tests_of_their_sources() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *(f"tests/{name}" for name in TESTS_OF_COMPILED)],
+        [sys.executable, "-m", "pytest", "-n0", *(f"tests/{name}" for name in TESTS_OF_COMPILED)],
         cwd=ROOT,
         env={**os.environ, "COORD_TEST_COMPILED": "1"},
         capture_output=True,

@@ -6,9 +6,9 @@ from tests.storage.flips import play
 
 
 def test_spoilt_files_are_found_out_or_show_what_was_written(tmp_path: Path) -> None:
-    outcomes = play(150, 7, tmp_path)
+    outcomes = play(50, 7, tmp_path)
     print(outcomes)
-    assert sum(outcomes.values()) == 150
+    assert sum(outcomes.values()) == 50
     assert set(outcomes) >= {
         "ended: DamagedLog",
         "the tree is fetched",

@@ -161,8 +161,8 @@ def test_a_flush_without_changes_moves_the_point(trees, tmp_path):
 
 def test_a_large_record_is_flushed_in_bounded_pieces(trees, tmp_path):
     tree, _, _ = trees
-    tree.put(b"/large", b"L" * 1_000_000)
-    tree.put(b"/larger", b"M" * 9_000_000)
+    tree.put(b"/large", b"L" * 60_000)
+    tree.put(b"/larger", b"M" * 300_000)
     after = everything(tree)
     flush = tree.freeze(Point(2, 1, 2), b"")
     commits = 0

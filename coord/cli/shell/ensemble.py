@@ -4,7 +4,6 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from client import NoNode
 from coord.cli.shell.row import Given, UsageError
 from coord.cli.shell.shell import Shell
 from coord.cli.znode import data_record, stat_record, stat_text
@@ -15,9 +14,9 @@ CONFIG = "/zookeeper/config"
 async def config(shell: Shell, given: Given) -> None:
     """Show who is a member, or with -c where clients connect."""
     zk = await shell.zk()
-    found = await (shell.watches.read(zk, CONFIG) if "w" in given.flags else zk.get(CONFIG))
-    if found is None:
-        raise NoNode(CONFIG)
+    found = await zk.get_config()
+    if "w" in given.flags:
+        await shell.watches.read(zk, CONFIG)
     text = client_addresses(found.data.decode()) if "c" in given.flags else found.data.decode()
     value = {**data_record(text.encode()), "stat": stat_record(found.stat)}
     shell.output.show(value, [text, *(stat_text(found.stat) if "s" in given.flags else ())])

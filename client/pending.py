@@ -1,0 +1,109 @@
+"""One request on its way: sent, answered, or lost with its connection."""
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from client.errors import ReplyLost
+from coord import jute
+from coord.wire.connection import Reply
+from coord.wire.errors import ConnectionLoss, error_for
+from coord.wire.numbers import OpCode
+from coord.wire.opcodes import EXCHANGES
+
+Decode = Callable[[bytes], Any]
+"""Makes of the body of a reply what the request was about; raises ValueError if it cannot."""
+
+
+class NotSent(Exception):  # noqa: N818  (named after what happened)
+    """The connection broke before the request was handed to it: another one may carry it."""
+
+
+class Pending:
+    """A request that waits for its reply, and the task that waits for both, if it still does."""
+
+    __slots__ = ("_outcome", "_task", "opcode", "request", "sent_at", "then", "zxid")
+
+    def __init__(
+        self, opcode: OpCode, request: object, then: Callable[[Reply], None] | None = None
+    ) -> None:
+        self.opcode = opcode
+        self.request = request
+        self.then = then
+        """Called with the reply before anything that follows it on the wire is looked at."""
+        self.sent_at = 0.0
+        """When it was sent, by the client's clock."""
+        self.zxid = 0
+        """The last zxid that the client had seen then."""
+        self._outcome: Reply | Exception | None = None
+        self._task: trio.lowlevel.Task | None = None
+
+    async def settled(self) -> None:
+        """Wait until it is settled. When this is cancelled, the reply is ignored once it comes."""
+        if self._outcome is None:
+            self._task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abandon)
+
+    @property
+    def reply(self) -> Reply:
+        """The reply that came. Raises the reason why there is none."""
+        outcome = self._outcome
+        if type(outcome) is Reply:
+            return outcome
+        assert isinstance(outcome, Exception)
+        raise outcome
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is a reply, or will be none."""
+        return self._outcome is not None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection broke after it was sent and before the reply came."""
+        return isinstance(self._outcome, ReplyLost)
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether the connection broke before it was sent."""
+        return isinstance(self._outcome, NotSent)
+
+    @property
+    def error(self) -> int | None:
+        """0, the code of an error, or that of ConnectionLoss when it is lost; None: not settled."""
+        if isinstance(self._outcome, Reply):
+            return self._outcome.error
+        return ConnectionLoss.code if self.is_lost else None
+
+    @property
+    def path(self) -> str:
+        """The znode it is about; "" where there is none, or several."""
+        return getattr(self.request, "path", None) or ""
+
+    def settle(self, outcome: Reply | Exception) -> None:
+        """Give it a reply, or the reason why there will be none."""
+        self._outcome = outcome
+        if self.then is not None and isinstance(outcome, Reply):
+            self.then(outcome)
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def renew(self) -> None:
+        """Make it as it was before it was sent."""
+        self._outcome = None
+
+    def decoded(self, decode: Decode | None) -> Any:
+        """Return what the reply says; raise the error that it bears."""
+        reply = self.reply
+        if reply.error:
+            raise error_for(reply.error, *([self.path] if hasattr(self.request, "path") else []))
+        if decode is not None:
+            return decode(reply.body)
+        record = EXCHANGES[self.opcode][1]
+        return None if record is None else jute.decode(record, reply.body)[0]
+
+    def _abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
