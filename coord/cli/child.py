@@ -5,6 +5,7 @@ command was started from a terminal, the terminal: then Ctrl-C reaches the child
 it may read what is typed. Ctrl-Z stops the child, and then this command, as the shell expects.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -38,12 +39,11 @@ def taken_signals() -> list[signal.Signals]:
     return [each for each in FORWARDED if signal.getsignal(each) != signal.SIG_IGN]
 
 
-def missing(command: Sequence[str]) -> bool:
-    """Whether there is no such program; says so on standard error."""
-    if shutil.which(command[0]) is not None or os.path.exists(command[0]):
-        return False
-    print(f"coord: {command[0]}: no such command", file=sys.stderr)
-    return True
+def refuse_missing(command: Sequence[str]) -> None:
+    """End this process, before anything is asked of servers, when there is no such program."""
+    if shutil.which(command[0]) is None:
+        number = errno.EACCES if os.path.exists(command[0]) else errno.ENOENT
+        sys.exit(start_failure(command, OSError(number, os.strerror(number))))
 
 
 class Terminal:

@@ -21,6 +21,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -41,8 +42,10 @@ def clock() -> float:
 class Guardian:
     """What it knows: whom it ends, and when."""
 
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, grace_s: float, send: Callable[[int, int], None] = os.killpg) -> None:
         self.grace_s = grace_s
+        """Seconds between SIGTERM and the deadline."""
+        self._send = send
         self.group = 0
         """The process group; 0 before it was told."""
         self.deadline = float("inf")
@@ -89,7 +92,7 @@ class Guardian:
     def _signal(self, number: int) -> None:
         if self.group:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.group, number)
+                self._send(self.group, number)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import trio
 from client import Client, Held, LayoutName, LockLost, ZooKeeperError, connect
 from client.deadline import boottime
 from coord.cli import guardian
-from coord.cli.child import NOT_FOUND, Child, missing, start_failure, taken_signals
+from coord.cli.child import Child, refuse_missing, start_failure, taken_signals
 from coord.cli.settings import settings
 from coord.cli.words import CONNECTED_WITHIN_S
 
@@ -73,8 +73,7 @@ class Wanted:
 
     def run(self) -> NoReturn:
         """Hold it and run the command; end this process with the exit status."""
-        if missing(self.command):
-            sys.exit(NOT_FOUND)
+        refuse_missing(self.command)
         try:
             sys.exit(trio.run(Holding(self).run))
         except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import click
 import trio
 
 from client import Client, Znode, ZooKeeperError, connect
-from coord.cli.child import NOT_FOUND, Child, missing, start_failure, taken_signals
+from coord.cli.child import Child, refuse_missing, start_failure, taken_signals
 from coord.cli.settings import settings
 from coord.cli.words import CONNECTED_WITHIN_S, hosts_option
 from coord.cli.znode import print_data, record
@@ -48,8 +48,8 @@ def watch(
     Exit status: with --once and --fail that of the last COMMAND; 69 when no server answers, 1 when
     the servers refuse, 2 for wrong usage, 128 + n after signal n, which COMMAND gets as well.
     """
-    if command and missing(command):
-        sys.exit(NOT_FOUND)
+    if command:
+        refuse_missing(command)
     try:
         sys.exit(trio.run(Watching(hosts, path, command, as_json, once, fail).run))
     except KeyboardInterrupt:

@@ -92,7 +92,7 @@ def test_every_command_and_option_of_zkcli_is_there() -> None:
 
 
 async def test_znodes_are_created_read_changed_listed_and_deleted(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
         results, faults = await outcome(
@@ -121,7 +121,7 @@ async def test_znodes_are_created_read_changed_listed_and_deleted(
 
 
 async def test_the_stat_is_written_as_zkcli_writes_it(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
         results, _ = await outcome(shell, capfd, "create /a one", "get -s /a", "set -s /a two 0")
@@ -132,7 +132,7 @@ async def test_the_stat_is_written_as_zkcli_writes_it(
 
 
 async def test_a_watch_writes_one_event_as_it_comes_and_one_that_stays_each(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
         _, faults = await outcome(shell, capfd, "create /a", "get -w /a", "ls -w /a", "stat -w /b")
@@ -152,7 +152,7 @@ async def test_a_watch_writes_one_event_as_it_comes_and_one_that_stays_each(
 
 
 async def test_events_are_not_written_while_printwatches_is_off(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
         results, _ = await outcome(
@@ -162,7 +162,7 @@ async def test_events_are_not_written_while_printwatches_is_off(
 
 
 async def test_acls_are_written_as_they_are_read(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     acl = "world:anyone:cdr,digest:ann:7RJfAeIvrl4zdj6sS2fXrQHDvHM=:w,x509:CN=a,O=b:r"
     async with opened(fake) as shell:
@@ -179,7 +179,7 @@ async def test_acls_are_written_as_they_are_read(
 
 
 async def test_quotas_are_znodes_as_zkcli_writes_them(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
         results, faults = await outcome(
@@ -211,7 +211,7 @@ async def test_quotas_are_znodes_as_zkcli_writes_them(
 
 
 async def test_as_json_each_result_event_and_fault_is_one_value_a_line(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake, as_json=True) as shell:
         lines, faults = await outcome(
@@ -232,7 +232,7 @@ async def test_as_json_each_result_event_and_fault_is_one_value_a_line(
 
 
 async def test_data_that_is_no_text_is_base64_in_json(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake, as_json=True) as shell:
         await (await shell.zk()).create("/a", b"\xff\x00")
@@ -241,7 +241,7 @@ async def test_data_that_is_no_text_is_base64_in_json(
 
 
 async def test_lines_are_kept_and_carried_out_again(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
         results, faults = await outcome(
@@ -253,7 +253,7 @@ async def test_lines_are_kept_and_carried_out_again(
 
 
 async def test_without_a_session_commands_fail_until_there_is_another(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
         await outcome(shell, capfd, "create -e /e", "create /p")
@@ -263,7 +263,7 @@ async def test_without_a_session_commands_fail_until_there_is_another(
 
 
 async def test_where_no_server_answers_a_command_ends_in_time(
-    fake: Fake, capfd: pytest.CaptureFixture[str]
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fake.down = {-1}
     async with opened(fake) as shell:
@@ -301,7 +301,9 @@ async def test_commands_options_and_paths_of_the_live_tree_are_completed(fake: F
         assert await completed(shell, "get /a") == []
 
 
-async def test_completion_does_not_wait_for_servers_that_are_silent(fake: Fake) -> None:
+async def test_completion_does_not_wait_for_servers_that_are_silent(
+    autojump_clock, fake: Fake
+) -> None:
     async with opened(fake) as shell:
         await shell.zk()
         fake.cut_off = {1, 2, 3}
@@ -309,7 +311,8 @@ async def test_completion_does_not_wait_for_servers_that_are_silent(fake: Fake) 
         for connection in fake.connections:
             connection.scope.cancel()
         before = trio.current_time()
-        assert await completed(shell, "get /") == []
+        completer = ShellCompleter(shell, trio.lowlevel.current_trio_token())
+        assert await completer._fetch("/") == []
         assert trio.current_time() - before < 2
 
 

@@ -29,8 +29,9 @@ PROVED_SHARE = 1 - DRIFT - MARGIN - UNHEARD["sync"]
 """For which share of the session timeout one proof is good."""
 ENDS_WITHIN_S = 60.0
 COMMAND = """
-import signal, sys, time
+import os, signal, sys, time
 notes = open(sys.argv[1], "a", buffering=1)
+print("pid", os.getpid(), file=notes)
 signal.signal(signal.SIGTERM, lambda *_: print("term", time.monotonic(), file=notes))
 while True:
     print("lives", time.monotonic(), file=notes)
@@ -72,7 +73,7 @@ class Holder:
         )
 
     def times(self, what: str) -> list[float]:
-        """When the command noted this."""
+        """When the command noted this; "pid": its process id."""
         text = self._notes.read_text() if self._notes.exists() else ""
         lines = [line.split() for line in text.splitlines()]
         return [float(line[1]) for line in lines if len(line) == 2 and line[0] == what]
@@ -81,6 +82,14 @@ class Holder:
         """Wait until the command lives; when it began."""
         wait_for(lambda: self.times("lives"), seconds=ENDS_WITHIN_S, what="the command lives")
         return self.times("lives")[0]
+
+    def command_has_ended(self) -> bool:
+        """Whether the command is gone, or would be if somebody asked for its status."""
+        try:
+            status = Path(f"/proc/{self.times('pid')[0]:.0f}/stat").read_text()
+        except FileNotFoundError:
+            return True
+        return status.rpartition(")")[2].split()[0] == "Z"
 
     def end(self) -> tuple[int, str]:
         """Wait for the end of `coord lock`: its status and what it said."""
@@ -152,11 +161,7 @@ def lose(ensemble: Ensemble, how: str, session_s: float, folder: Path) -> Loss:
         lost_at = time.monotonic()
         mend = LOSSES[how](ensemble, first)
         stack.callback(mend)
-        wait_for(
-            lambda: first.times("lives")[-1] < time.monotonic() - 0.2,
-            seconds=ENDS_WITHIN_S,
-            what="the end of the command",
-        )
+        wait_for(first.command_has_ended, seconds=ENDS_WITHIN_S, what="the end of the command")
         mend()
         status, _said = first.end()
         asked = first.times("term")

@@ -17,7 +17,7 @@ from typing import Self
 from tests.ensemble.commands import ENVIRONMENT, ROOT
 
 SECONDS = 60.0
-CTRL_C, CTRL_D, CTRL_Z, TAB = "\x03", "\x04", "\x1a", "\t"
+CTRL_C, CTRL_Z, TAB = "\x03", "\x1a", "\t"
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[=>78]|\x1b\][^\x07]*\x07|\r")
 
 
