@@ -18,6 +18,12 @@ from tests.ensemble.servers import CoordEnsemble, Ensemble
 SESSION_S = 4.0
 
 
+@pytest.fixture
+def ensemble(coord: Ensemble) -> Ensemble:
+    """The tests of this module are about coord's commands, not about servers."""
+    return coord
+
+
 def wanted(hosts: str, path: str, *command: str, elect: bool = False, wait: bool = False) -> Wanted:
     """What `coord lock` or `coord elect` would make of these arguments."""
     if elect:
@@ -80,7 +86,8 @@ async def test_a_signal_while_waiting_ends_it_and_leaves_nothing_in_the_queue(
     coord: Ensemble, base: str
 ) -> None:
     waiting = holding(coord.hosts, f"{base}/lock", "true", wait=True)
-    statuses = []
+    statuses: list[int] = []
+    was_told = False
 
     async def wait_for_the_lock() -> None:
         statuses.append(await waiting.run())
@@ -94,8 +101,9 @@ async def test_a_signal_while_waiting_ends_it_and_leaves_nothing_in_the_queue(
         nursery.start_soon(wait_for_the_lock)
         async for names in queue:
             if len(names or ()) == 2:
+                was_told = True
                 os.kill(os.getpid(), signal.SIGHUP)
-            elif statuses:
+            elif was_told:
                 break
     assert statuses == [128 + signal.SIGHUP]
 

@@ -12,6 +12,12 @@ from tests.ensemble.processes import wait_for
 from tests.ensemble.servers import Ensemble
 
 
+@pytest.fixture
+def ensemble(coord: Ensemble) -> Ensemble:
+    """The tests of this module are about coord's commands, not about servers."""
+    return coord
+
+
 def watching(
     hosts: str, path: str, *command: str, as_json: bool = False, once: bool = False
 ) -> Watching:
