@@ -11,7 +11,9 @@ replies), `keeper` (one session over many connections, with `servers`), `calls` 
 `recipes`; `opening` makes a client of them, as `config` says.
 """
 
+from client.backoff import Backoff
 from client.batch import Answer, Batch
+from client.cache import Cache
 from client.calls import OPEN_ACL
 from client.client import Client
 from client.config import Auth, ClientConfig, WhenAway
@@ -23,20 +25,34 @@ from client.errors import (
     LockLost,
     OutcomeUnknown,
     SessionChanged,
+    StaleToken,
+    WouldDeadlock,
 )
+from client.events import Event, Resynced
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
+from client.recipes.barrier import Barrier
+from client.recipes.claims import Claim
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
+from client.recipes.description import Contending, LockDescription
+from client.recipes.discovery import Discovery, NoInstance
+from client.recipes.double_barrier import Round
 from client.recipes.election import Leader
-from client.recipes.holds import Held, Term
-from client.recipes.queue import LayoutName
+from client.recipes.entries import Entry
+from client.recipes.fence import Fence, StoredFence
+from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.instances import Instance, StrategyName
+from client.recipes.layouts import LayoutName
+from client.recipes.lease import Lease
+from client.recipes.membership import Member
 from client.recipes.value import Value
+from client.recipes.work import WorkQueue
 from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
-from client.watches import Event, Resynced
+from client.tree import Tree
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
     ApiError,
@@ -83,37 +99,50 @@ __all__ = [
     "Auth",
     "AuthFailed",
     "Away",
+    "Backoff",
     "BadArguments",
     "BadConfig",
     "BadVersion",
+    "Barrier",
     "Batch",
+    "Cache",
     "Call",
+    "Claim",
     "Client",
     "ClientClosed",
     "ClientConfig",
     "ClientConfigError",
     "Clock",
     "ConnectionLoss",
+    "Contending",
     "Counter",
     "DataInconsistency",
+    "Discovery",
+    "Entry",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "Fence",
     "ForeignUse",
     "Guard",
     "Held",
     "Id",
+    "Instance",
     "Instrument",
     "InvalidAcl",
     "InvalidCallback",
     "LayoutName",
     "Leader",
+    "Lease",
+    "LockDescription",
     "LockLost",
     "LogInstrument",
     "MarshallingError",
+    "Member",
     "NewConfigNoQuorum",
     "NoAuth",
     "NoChildrenForEphemerals",
+    "NoInstance",
     "NoNode",
     "NoWatcher",
     "NodeExists",
@@ -125,10 +154,12 @@ __all__ = [
     "Permission",
     "Prove",
     "QuotaExceeded",
+    "ReadHeld",
     "ReconfigDisabled",
     "ReconfigInProgress",
     "RequestTimeout",
     "Resynced",
+    "Round",
     "RuntimeInconsistency",
     "Session",
     "SessionChanged",
@@ -136,18 +167,24 @@ __all__ = [
     "SessionExpired",
     "SessionMoved",
     "Snapshot",
+    "StaleToken",
     "Stat",
     "State",
+    "StoredFence",
+    "StrategyName",
     "SystemFault",
     "Term",
     "ThrottledOp",
     "Tls",
     "Transaction",
+    "Tree",
     "Unimplemented",
     "UnknownSession",
     "Value",
     "WatcherType",
     "WhenAway",
+    "WorkQueue",
+    "WouldDeadlock",
     "Znode",
     "ZooKeeperError",
     "connect",

@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from client.calls import OPEN_ACL, Calls
+from client.calls import OPEN_ACL, Calls, create_flag
 from client.errors import OutcomeUnknown, ReplyLost
 from client.pending import Decode, Pending
 from client.transactions import Paths
 from client.znodes import Stat, Znode
 from coord import jute
 from coord.wire.errors import NoNode
-from coord.wire.numbers import CreateFlag, OpCode
+from coord.wire.numbers import OpCode
 from coord.wire.records import Acl
 from coord.wire.requests import (
     CreateReply,
@@ -94,7 +94,7 @@ class Batch:
         sequence: bool = False,
     ) -> Answer[str]:
         """Create a znode; the result is its path."""
-        flag = CreateFlag(ephemeral + 2 * sequence)
+        flag = create_flag(ephemeral=ephemeral, sequence=sequence, container=False, ttl=False)
         acls = OPEN_ACL if acl is None else tuple(acl)
         request = CreateRequest(self._full(path, sequence=sequence), value, acls, flag)
         return self._add(OpCode.CREATE, request, self._created)
@@ -116,7 +116,7 @@ class Batch:
         """
         answers, self._answers = self._answers, []
         while answers:
-            await self._calls.keeper.exchange_all(answers, waits=self._calls.waits)
+            await self._calls.exchange_all(answers)
             answers = [each for each in answers if each.opcode in READS and each.is_lost]
             for each in answers:
                 each.renew()

@@ -4,6 +4,7 @@ Reads whose reply was lost are repeated here: that is always right. For writes i
 `ReplyLost` goes on to whoever knows what the write means.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -11,7 +12,7 @@ import attrs
 from client.errors import ReplyLost
 from client.hub import Hub
 from client.keeper import Keeper
-from client.pending import Decode
+from client.pending import Decode, Pending
 from client.session import Session
 from client.znodes import Stat, Znode
 from coord.wire.errors import NoAuth, NodeExists, NoNode, Unimplemented
@@ -44,6 +45,11 @@ class Calls:
     waits: bool = True
     """Whether requests wait for a connection; else they raise Away when there is none."""
 
+    @property
+    def plain(self) -> "Calls":
+        """The same requests free of what a hold demands: see `client.pinned`."""
+        return self
+
     async def read(
         self,
         opcode: OpCode,
@@ -72,6 +78,10 @@ class Calls:
     ) -> Any:
         """Send a request once. Raise ReplyLost when nobody knows what became of it."""
         return await self.keeper.call(opcode, request, session, decode=decode, waits=self.waits)
+
+    async def exchange_all(self, requests: Sequence[Pending]) -> None:
+        """Send requests in their order, and wait until each has an outcome."""
+        await self.keeper.exchange_all(requests, waits=self.waits)
 
     async def sync(self, session: Session | None = None) -> None:
         """Wait until the server has all that was written before."""
@@ -161,3 +171,18 @@ class Calls:
     async def delete(self, path: str, version: int = -1, session: Session | None = None) -> None:
         """Delete a znode."""
         await self.write(OpCode.DELETE, DeleteRequest(path, version), session)
+
+
+def create_flag(*, ephemeral: bool, sequence: bool, container: bool, ttl: bool) -> CreateFlag:
+    """Return the mode of a new znode. Raise ValueError for one that there is not."""
+    if ephemeral + container + ttl > 1:
+        raise ValueError("a znode is ephemeral, or a container, or has a ttl")
+    if container and sequence:
+        raise ValueError("a container gets no number")
+    if container:
+        return CreateFlag.CONTAINER
+    if ttl and sequence:
+        return CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL
+    if ttl:
+        return CreateFlag.PERSISTENT_WITH_TTL
+    return CreateFlag(ephemeral + 2 * sequence)

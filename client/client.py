@@ -3,36 +3,20 @@
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-import trio
-
-from client.calls import Calls
-from client.deadline import Prove
+from client.cache import Cache, open_cache
 from client.errors import Away
+from client.events import Event, Events, FilledEvents, Resynced
 from client.instruments import State
-from client.operations import Operations
 from client.recipes.config import ConfigWatch
-from client.recipes.counter import Counter
-from client.recipes.election import Observation
-from client.recipes.holds import Held, Term, hold
-from client.recipes.leftovers import Janitor
-from client.recipes.queue import ELECTIONS, LOCKS, Layout, LayoutName, Queue
-from client.recipes.value import Turns, Value
 from client.session import Session
-from client.watches import ChildrenWatch, Events, Watch
+from client.sharing import Sharing
+from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
 
 T = TypeVar("T")
 
 
-class Client(Operations):
+class Client(Sharing):
     """A client of an ensemble, for as long as the block of `connect` runs."""
-
-    def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        super().__init__(calls)
-        self._nursery = nursery
-        self._janitor = Janitor(calls)
-        self._holders: dict[str, trio.lowlevel.Task] = {}
-        self._turns = Turns()
-        nursery.start_soon(self._janitor.run)
 
     @property
     def session(self) -> Session:
@@ -58,69 +42,42 @@ class Client(Operations):
         """Iterate over the names of children, sorted, or None while the parent is missing."""
         return ChildrenWatch(self._calls, self._full(path))
 
-    def events(self, path: str, *, recursive: bool = False) -> Events:
-        """Iterate over each `Event` of a znode, or also of all below it, and over `Resynced`."""
-        return Events(self._calls, self._full(path), self._chroot, recursive=recursive)
+    def watch_tree(self, path: str) -> TreeWatch:
+        """Iterate over the states of a subtree: `Tree`, empty while there is none.
+
+            async for tree in zk.watch_tree("/app"):
+                print(tree.zxid, dict(tree))
+
+        Each is all of the subtree as it was at one moment. Raises NoAuth for a root that this
+        client may not read; what it may not read below is left out.
+        """
+        return TreeWatch(self._calls, self._full(path))
+
+    def cache(self, path: str) -> AbstractAsyncContextManager[Cache]:
+        """Keep a subtree at hand while a block runs: a mapping of the paths below `path`.
+
+            async with zk.cache("/services/web") as cache:
+                hosts = [cache[f"/{name}"].data for name in cache.children()]
+
+        The block begins when all has been read. Raises NoAuth as `watch_tree`.
+        """
+        return open_cache(self._calls, self._full(path), self._nursery)
+
+    def events(
+        self, path: str, *, recursive: bool = False, fill: bool = False
+    ) -> Iteration[Event | Resynced]:
+        """Iterate over each `Event` of a znode, or also of all below it, and over `Resynced`.
+
+            async for event in zk.events("/app", recursive=True, fill=True):
+                if isinstance(event, client.Event):
+                    print(event.kind.name, event.path)
+
+        With `fill`, the Stats of the znodes are held, and what changed within a gap makes synthetic
+        events after `Resynced`. Raises Unimplemented with ZooKeeper before 3.6.
+        """
+        events = FilledEvents if fill else Events
+        return events(self._calls, self._full(path), self._chroot, recursive=recursive)
 
     def config(self, path: str, cls: type[T]) -> ConfigWatch[T]:
         """Iterate over the states of a configuration: objects of an attrs class, or `BadConfig`."""
         return ConfigWatch(self._calls, self._full(path), path, cls)
-
-    def lock(
-        self,
-        path: str,
-        data: bytes = b"",
-        *,
-        layout: LayoutName = "coord",
-        wait: bool = True,
-        prove: Prove | None = None,
-    ) -> AbstractAsyncContextManager[Held]:
-        """Hold a lock while a block runs: `async with zk.lock("/locks/x") as held:`.
-
-        Waits in a fair queue; without `wait`, raises trio.WouldBlock instead. When the hold can no
-        longer be proved, the body is cancelled and LockLost raised. `data` tells others who holds
-        it. `layout` says with whose locks it contends; `prove` is that of `connect`.
-        """
-        queue = self._queue(path, LOCKS[layout], data, prove)
-        return hold(Held, path, queue, self._nursery, wait=wait)
-
-    def lead(
-        self,
-        path: str,
-        data: bytes = b"",
-        *,
-        layout: LayoutName = "coord",
-        wait: bool = True,
-        prove: Prove | None = None,
-    ) -> AbstractAsyncContextManager[Term]:
-        """Lead while a block runs: `async with zk.lead("/svc", b"host:80") as term:`.
-
-        As `lock`; `data` is what those who `observe` get to see.
-        """
-        queue = self._queue(path, ELECTIONS[layout], data, prove)
-        return hold(Term, path, queue, self._nursery, wait=wait)
-
-    def observe(self, path: str, *, layout: LayoutName = "coord") -> Observation:
-        """Iterate over who leads: `Leader`, or None while nobody does."""
-        return Observation(self._queue(path, ELECTIONS[layout], b"", None))
-
-    def value(self, path: str) -> Value:
-        """Return bytes that many change, exactly once each: `await zk.value("/v").set(b"1")`."""
-        return Value(self._calls, self._below_root(path), self._turns)
-
-    def counter(self, path: str) -> Counter:
-        """Return a number that many count, exactly once each: `await zk.counter("/c").add(1)`."""
-        return Counter(self.value(path), path)
-
-    def _below_root(self, path: str) -> str:
-        full = self._full(path)
-        if full == "/":
-            raise ValueError("the root cannot be used for this")
-        return full
-
-    def _queue(self, path: str, layout: Layout, data: bytes, prove: Prove | None) -> Queue:
-        full = self._full(path)
-        if full == "/":
-            raise ValueError("the root cannot be a queue")
-        how = prove or self._calls.keeper.settings.config.prove
-        return Queue(self._calls, self._janitor, full, layout, data, how, self._holders)

@@ -35,11 +35,9 @@ IN_FLIGHT_MAX = 100_000
 PREFIX = "COORD_"
 """What the names of a client's environment variables begin with."""
 
-NOT_OURS = frozenset({"COORD_PURE", "COORD_TEST_COMPILED"})
-"""Variables that begin so as well, and are no client's."""
-
-TOLD = ("COORD_LOCK_", "COORD_TERM_", "COORD_WATCH_")
-"""What the names of those begin with that `coord lock`, `elect` and `watch` give to a command."""
+NOT_OURS = ("COORD_PURE", "COORD_TEST_", "COORD_LOCK", "COORD_TERM", "COORD_WATCH")
+"""How the names begin of those that are no client's: for builds and tests, and what the commands
+tell the programs they run."""
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -149,7 +147,7 @@ class ClientConfig:
         flat = [
             (name.removeprefix(PREFIX).lower(), text)
             for name, text in environ.items()
-            if name.startswith(PREFIX) and not name.startswith(TOLD) and name not in NOT_OURS
+            if name.startswith(PREFIX) and not name.startswith(NOT_OURS)
         ]
         return _of_texts(flat, lambda key: PREFIX + key.upper())
 

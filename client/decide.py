@@ -43,6 +43,7 @@ async def created(
     idempotent: bool,
 ) -> tuple[str, Stat] | None:
     """Decide a create under a name of its own; `owner` is the session of an ephemeral znode."""
+    calls = calls.plain
     await calls.sync(owner)
     try:
         found, stat = await calls.get(path, session=owner)
@@ -65,23 +66,38 @@ async def created(
 
 
 async def created_sequential(
-    calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None
-) -> None:
+    calls: Calls,
+    path: str,
+    _data: bytes,
+    lost: ReplyLost,
+    *,
+    owner: Session | None,
+    idempotent: bool,  # noqa: ARG001  (no other's znode has an equal effect)
+) -> tuple[str, Stat] | None:
     """Decide a create that the server numbers: no name, so nothing to look for."""
+    calls = calls.plain
     await calls.sync(owner)
     parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
     if parent is None or parent.pzxid > lost.zxid:
         raise OutcomeUnknown("create", path) from lost
+    return None
 
 
 async def created_marked(
-    calls: Calls, path: str, lost: ReplyLost, *, owner: Session | None, idempotent: bool
+    calls: Calls,
+    path: str,
+    _data: bytes,
+    lost: ReplyLost,
+    *,
+    owner: Session | None,
+    idempotent: bool,
 ) -> tuple[str, Stat] | None:
     """Decide a create under a name, number apart, which holds what nobody else has.
 
     If it is not there, somebody may have deleted it already, as a worker who takes from a queue:
     then only a parent that has not changed says that it was never made.
     """
+    calls = calls.plain
     parent, _, name = path.rpartition("/")
     await calls.sync(owner)
     try:
@@ -102,6 +118,7 @@ async def replaced(
     calls: Calls, path: str, data: bytes, version: int, lost: ReplyLost, *, idempotent: bool
 ) -> Stat | None:
     """Decide a set."""
+    calls = calls.plain
     await calls.sync()
     try:
         found, stat = await calls.get(path)
@@ -131,6 +148,7 @@ async def deleted(
     calls: Calls, path: str, version: int, lost: ReplyLost, *, idempotent: bool
 ) -> bool | None:
     """Decide a delete."""
+    calls = calls.plain
     await calls.sync()
     stat = await calls.exists(path)
     if stat is None:

@@ -36,7 +36,10 @@ class Away(ConnectionLoss):
 
 
 class SessionChanged(SessionExpired):
-    """The session that a request belongs to is over: it was not sent in the one that follows."""
+    """The session that a request belongs to is over: it was not sent in the one that follows.
+
+    `held.client` raises it, where a plain client would go on in a new session without a word.
+    """
 
 
 class ClientClosed(Exception):
@@ -62,3 +65,21 @@ class LockLost(Exception):
         """The fencing token of the hold that was lost."""
         self.reason = reason
         """What ended it, in words."""
+
+
+class WouldDeadlock(Exception):
+    """Two holders of a read lock want to upgrade it, and each would wait for the other.
+
+    The one that came second gets this. Leave the read lock, and take a write lock from the start.
+    """
+
+
+class StaleToken(Exception):
+    """A fencing token came that is lower than one seen before: its holder has lost its lock."""
+
+    def __init__(self, token: int, highest: int) -> None:
+        super().__init__(f"token {token} is stale: {highest} has been seen")
+        self.token = token
+        """The token that was refused."""
+        self.highest = highest
+        """The highest token seen."""

@@ -28,6 +28,8 @@ class Exchange:
         self._failure: Exception | None = None
         """Why nothing goes on."""
         self._lot = trio.lowlevel.ParkingLot()
+        self._waiting = 0
+        """Requests that wait for room, those included that have been woken and not run yet."""
         self._idle: trio.Event | None = None
         """Set when there may be nothing left to wait for; None: nobody wants to know."""
         self._numbered = 0
@@ -130,7 +132,13 @@ class Exchange:
                 return link
             if not is_there and not waits:
                 raise Away("there is no connection")
-            await self._lot.park()
+            self._waiting += 1
+            try:
+                await self._lot.park()
+            finally:
+                self._waiting -= 1
+                if self._idle is not None:
+                    self._idle.set()
 
     async def aside(self, post: Callable[[Link], Pending], session: Session | None) -> Reply:
         """Send what goes beside the other requests, as a ping; return its reply."""

@@ -6,7 +6,8 @@ queues, set in the order of the wire.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import attrs
@@ -68,62 +69,106 @@ class Waiter:
         await self._raised.wait()
 
 
-class Stream:
-    """Somebody who wants each event of a znode, or of a whole subtree."""
-
-    __slots__ = ("_changes", "_wake", "asked", "gap", "path", "recursive", "standing")
+class Listener:
+    """Somebody who wants each event of a znode, or of a whole subtree, as it comes."""
 
     def __init__(self, path: str, *, recursive: bool) -> None:
         self.path = path
         self.recursive = recursive
         self.asked = False
         """Whether the server was ever asked for the watch."""
+        self.asking: Callable[[Reply], None] | None = None
+        """What waits for the reply to that question; None when it was not put, or is answered."""
         self.standing = False
         """Whether the server has the watch now."""
-        self.gap = False
-        """Whether the consumer must be told that events come from here on, but not those before."""
-        self._changes: deque[Change] = deque()
-        self._wake = trio.Event()
+        self.piecemeal = False
+        """Whether there is no such watch, but one-shot ones that reads have set, below the path."""
 
     def concerns(self, change: Change) -> bool:
-        """Whether it is an event of this stream."""
+        """Whether it is an event of this listener."""
         if not self.standing:
             return False
         if not self.recursive:
             return change.path == self.path
-        if change.kind == EventType.NODE_CHILDREN_CHANGED:
+        if change.kind == EventType.NODE_CHILDREN_CHANGED and not self.piecemeal:
             return False
+        return self.covers(change.path)
+
+    def covers(self, path: str) -> bool:
+        """Whether a path is that of the listener, or below it."""
         below = self.path if self.path == "/" else self.path + "/"
-        return change.path == self.path or change.path.startswith(below)
+        return path == self.path or path.startswith(below)
 
     def stand(self, reply: Reply) -> None:
         """Begin, if this is a good reply: from here on the server has the watch."""
         if not reply.error:
-            self.standing = self.gap = True
+            self.standing = True
 
-    def drop(self) -> None:
-        """Drop what is kept: the consumer must be told that events may be missing."""
-        self.gap = True
-        self._changes.clear()
+    def push(self, change: Change) -> None:
+        """Hear of an event. Returns at once."""
+        raise NotImplementedError
+
+    def drop(self, since: float) -> None:
+        """Hear that events may be missing since then. Returns at once."""
+        raise NotImplementedError
+
+
+class Stream(Listener):
+    """Somebody who takes events one by one, later."""
+
+    def __init__(self, path: str, *, recursive: bool) -> None:
+        super().__init__(path, recursive=recursive)
+        self._changes: deque[Change | None] = deque()  # None for a gap
+        self._wake = trio.Event()
+
+    def stand(self, reply: Reply) -> None:
+        """Begin, if this is a good reply, with a gap: nothing is known of what was before."""
+        super().stand(reply)
+        if self.standing:
+            self._break()
+            self._wake.set()
+
+    def drop(self, since: float) -> None:  # noqa: ARG002  (it is a gap, however long)
+        """Wake the consumer, so that the watch is set again."""
         self._wake.set()
 
     def push(self, change: Change) -> None:
         """Keep an event for the consumer."""
-        if len(self._changes) == EVENTS_MAX:
-            self.drop()
-        else:
-            self._changes.append(change)
-            self._wake.set()
+        if len(self._changes) >= EVENTS_MAX:
+            self._changes.clear()
+            self._break()
+        self._changes.append(change)
+        self._wake.set()
 
-    async def wait(self) -> Change | None:
-        """Return the next event, or None when there is a gap to tell of."""
-        while not self.gap and not self._changes:
+    def _break(self) -> None:
+        """Name a gap, but once."""
+        if not self._changes or self._changes[-1] is not None:
+            self._changes.append(None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the consumer has taken all."""
+        return not self._changes
+
+    def take(self) -> Change | None:
+        """Return the next event, or None for a gap; there must be one."""
+        return self._changes.popleft()
+
+    def forget(self, *, all_of_them: bool) -> None:
+        """Forget what is kept, or only what stands before a gap, and the gap."""
+        kept = [] if all_of_them else list(self._changes)
+        while None in kept:
+            kept = kept[kept.index(None) + 1 :]
+        self._changes = deque(kept)
+
+    async def wait(self) -> None:
+        """Wait until there is something to take, or the watch is lost."""
+        while self.is_empty and self.standing:
             self._wake = trio.Event()
             await self._wake.wait()
-        return None if self.gap else self._changes.popleft()
 
 
-Who = TypeVar("Who", Waiter, Stream)
+Who = TypeVar("Who", Waiter, Listener)
 
 
 class Hub:
@@ -131,9 +176,12 @@ class Hub:
 
     def __init__(self) -> None:
         self._waiters: dict[str, list[Waiter]] = {}
-        self._streams: dict[str, list[Stream]] = {}
+        self._listeners: dict[str, list[Listener]] = {}
         self._armed: set[tuple[str, WatcherType]] = set()
-        self._left: deque[Waiter | Stream] = deque()
+        self.is_piecemeal = False
+        """Whether the servers know of no watches of subtrees. Those before 3.6 close the connection
+        over the question, so it is asked but once."""
+        self._left: deque[Waiter | Listener] = deque()
 
     def wait_for(self, path: str, kind: WatcherType) -> Waiter:
         """Register somebody who waits. The flag is up."""
@@ -141,28 +189,58 @@ class Hub:
         self._waiters.setdefault(path, []).append(waiter)
         return waiter
 
-    def open_stream(self, path: str, *, recursive: bool) -> Stream:
+    def listen(self, listener: Listener) -> None:
         """Register somebody who wants each event."""
-        streams = self._streams.setdefault(path, [])
-        if any(each.recursive is not recursive for each in streams):
+        listeners = self._listeners.setdefault(listener.path, [])
+        if any(each.recursive is not listener.recursive for each in listeners):
             # Servers before 3.9 keep one watch of one mode for a path and a connection.
-            raise ValueError(f"{path} is being watched in the other mode, recursive or not")
-        stream = Stream(path, recursive=recursive)
-        streams.append(stream)
-        return stream
+            raise ValueError(
+                f"{listener.path} is being watched in the other mode, recursive or not"
+            )
+        listeners.append(listener)
 
-    def leave(self, who: Waiter | Stream) -> None:
+    @contextmanager
+    def asking(self, listener: Listener) -> Iterator[Callable[[Reply], None]]:
+        """Give a listener its watch while a block runs: call what this yields with the reply.
+
+        On servers before 3.9 the last watch set on a znode replaces those of another mode. So while
+        the question is under way nobody sets one that could replace it, and after it those who
+        wait, for children above all, read again.
+        """
+
+        def stand(reply: Reply) -> None:
+            if listener.asking is stand:  # else whoever asked was cancelled, and asks again
+                listener.asking = None
+                listener.stand(reply)
+                self._raise_flags(listener.path)
+
+        listener.asked = True
+        listener.asking = stand
+        try:
+            yield stand
+        finally:
+            if listener.asking is stand:
+                listener.asking = None
+                self._raise_flags(listener.path)
+
+    def _raise_flags(self, path: str) -> None:
+        """Let those who wait read again: their own watches may have been replaced, or left out."""
+        for waiter in self._waiters.get(path, ()):
+            waiter.raise_flag()
+
+    def leave(self, who: Waiter | Listener) -> None:
         """Register that somebody does not wait any longer. Safe wherever garbage is collected."""
         self._left.append(who)
 
     def arms(self, path: str, kind: WatcherType) -> bool:
         """Whether a read should set a watch; then it is counted as set.
 
-        Where a stream has its own watch on the same znode, that one tells already, and a second
+        Where a listener has its own watch on the same znode, that one tells already, and a second
         one would replace it on servers before 3.9.
         """
-        for stream in self._streams.get(path, ()):
-            if stream.standing and (kind == WatcherType.DATA or not stream.recursive):
+        for each in self._listeners.get(path, ()):
+            stands = each.asking is not None or (each.standing and not each.piecemeal)
+            if stands and (kind == WatcherType.DATA or not each.recursive):
                 return False
         self._armed.add((path, kind))
         return True
@@ -179,26 +257,29 @@ class Hub:
         for waiter in self._waiters.get(change.path, ()):
             if change.kind in _TOLD[waiter.kind]:
                 waiter.raise_flag()
-        if self._streams:
-            for stream in self._streams_of(change):
-                stream.push(change)
+        if self._listeners:
+            for listener in self._listeners_of(change):
+                listener.push(change)
 
-    def interrupt(self) -> None:
-        """Tell everybody that the connection and all its watches are gone."""
+    def interrupt(self, since: float) -> None:
+        """Tell everybody that the connection and all its watches are gone.
+
+        since: when a server was last heard, by Trio's clock.
+        """
         self._armed.clear()
         for waiters in self._waiters.values():
             for waiter in waiters:
                 waiter.raise_flag()
-        for streams in self._streams.values():
-            for stream in streams:
-                stream.standing = False
-                stream.drop()
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.standing, listener.asking = False, None
+                listener.drop(since)
 
     def sweep(self) -> Iterator[tuple[str, WatcherType]]:
         """Forget those who have left; yield the watches that nobody needs any longer."""
         while self._left:
             who = self._left.popleft()
-            if isinstance(who, Stream):
+            if isinstance(who, Listener):
                 yield from self._close(who)
             elif self._remove(self._waiters, who):
                 for kind in (WatcherType.DATA, who.kind):
@@ -209,23 +290,36 @@ class Hub:
     def _is_needed(self, path: str, kind: WatcherType) -> bool:
         """Whether somebody still rests on a watch. All may rest on that of `exists`."""
         waiters = self._waiters.get(path, ())
-        return path in self._streams or any(kind in (WatcherType.DATA, w.kind) for w in waiters)
+        return self._is_listened_to(path) or any(
+            kind in (WatcherType.DATA, w.kind) for w in waiters
+        )
 
-    def _close(self, stream: Stream) -> Iterator[tuple[str, WatcherType]]:
-        if not self._remove(self._streams, stream) or stream.path in self._streams:
+    def _is_listened_to(self, path: str) -> bool:
+        """Whether a listener rests on the watches of a znode, or has its own there."""
+        if path in self._listeners:
+            return True
+        at_all = (each for listeners in self._listeners.values() for each in listeners)
+        return any(each.piecemeal and each.covers(path) for each in at_all)
+
+    def _close(self, listener: Listener) -> Iterator[tuple[str, WatcherType]]:
+        if not self._remove(self._listeners, listener):
             return
-        if stream.asked:
+        if listener.piecemeal:
+            for path, kind in sorted(self._armed):
+                if listener.covers(path) and not self._is_needed(path, kind):
+                    self._armed.discard((path, kind))
+                    yield path, kind
+        elif listener.asked and listener.path not in self._listeners:
             # Servers before 3.9 can only remove all kinds at once: the others read again.
-            for waiter in self._waiters.get(stream.path, ()):
-                waiter.raise_flag()
-            yield stream.path, WatcherType.ANY
+            self._raise_flags(listener.path)
+            yield listener.path, WatcherType.ANY
 
-    def _streams_of(self, change: Change) -> Iterable[Stream]:
+    def _listeners_of(self, change: Change) -> Iterator[Listener]:
         path = change.path
         while True:
-            for stream in self._streams.get(path, ()):
-                if stream.concerns(change):
-                    yield stream
+            for listener in self._listeners.get(path, ()):
+                if listener.concerns(change):
+                    yield listener
             if path in ("/", ""):
                 return
             path = path.rpartition("/")[0] or "/"

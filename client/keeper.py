@@ -130,7 +130,7 @@ class Keeper(Exchange):
         """
         self._refusal = ClientClosed("the client is closed")
         with trio.move_on_after(self._config.close_timeout, shield=True):
-            while self._lot or (self._link is not None and self._link.is_busy):
+            while self._waiting or (self._link is not None and self._link.is_busy):
                 self._idle = trio.Event()
                 await self._idle.wait()
             self._fail(self._refusal)
@@ -237,9 +237,10 @@ class Keeper(Exchange):
         """Move to a connection with a session, from one without, if there is one."""
         _log.info("session %#x attached", session.id)
         self.session = session
+        session.detached = trio.Event()
         if self._link is not None:
             self._link.drop("there is a server with its ensemble")
-            self.hub.interrupt()
+            self.hub.interrupt(self._link.heard_at)
         self._install(link)
 
     def _install(self, link: Link) -> None:
@@ -258,9 +259,11 @@ class Keeper(Exchange):
     def _detach(self, link: Link) -> None:
         _log.info("connection lost: %s", link.lost)
         self._zxid = max(self._zxid, link.zxid)
+        if link.session is not None:
+            link.session.detached.set()
         if link is self._link:
             self._link = None
-            self.hub.interrupt()
+            self.hub.interrupt(link.heard_at)
             self._tell_state()
             self._wake()
 

@@ -6,7 +6,7 @@ tasks it wakes, so nothing that a user does can stop pings or hold up other task
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import trio
 
@@ -53,6 +53,10 @@ ORDERED = frozenset(
     }
 )
 """What only the leader can have answered, and so proves that the session lived there."""
+
+_PROVING = ORDERED | {OpCode.PING}
+
+_REFUSALS = (SessionExpired.code, SessionMoved.code)
 
 DECIDED = frozenset(
     {
@@ -115,8 +119,9 @@ class Link:
         self._wake_writer = trio.Event()
         self._early: list[Any] = []
         self._scope = trio.CancelScope()
-        self._heard_at = trio.current_time()
-        self._pinged_at = self._synced_at = self._heard_at
+        self.heard_at = trio.current_time()
+        """When the server was last heard, by Trio's clock."""
+        self._pinged_at = self._synced_at = self.heard_at
 
     async def greet(self, request: ConnectRequest) -> ConnectResponse:
         """Make the greeting; return the server's."""
@@ -235,30 +240,29 @@ class Link:
             data = await self._stream.receive_some(RECEIVE_BYTES)
             if not data:
                 raise LinkLost("the server closed the connection")
-            self._heard_at = trio.current_time()
+            self.heard_at = trio.current_time()
             for item in self._wire.receive(bytes(data)):
                 self._take(item)
             self._on_room()
 
     def _take(self, item: Reply | Notification | ConnectResponse) -> None:
-        if isinstance(item, Notification):
+        if type(item) is not Reply:
+            assert isinstance(item, Notification)
             self._on_event(item)
             return
-        assert isinstance(item, Reply)
+        xid, error = item.xid, item.error
         queue = self._pending
-        if item.xid == Xid.PING:
-            queue = self._pings
-        elif item.xid == Xid.AUTH:
-            queue = self._auths
-        if not queue or (queue is self._pending and item.xid != self._oldest_xid()):
-            raise LinkLost(f"a reply to xid {item.xid}, which is not its turn")
-        if item.error in (SessionExpired.code, SessionMoved.code):
-            self._refused(item, queue.popleft())
-            return
+        if xid < 0:
+            queue = self._pings if xid == Xid.PING else self._auths
+        if not queue or (queue is self._pending and xid != self._oldest_xid()):
+            raise LinkLost(f"a reply to xid {xid}, which is not its turn")
+        pending = queue.popleft()
+        if error in _REFUSALS:
+            self._refused(item, pending)
         if item.zxid > 0:
             self.zxid = item.zxid
-        pending = queue.popleft()
-        self._prove(pending, item.error)
+        if pending.opcode in _PROVING:
+            self._prove(pending, error)
         pending.settle(item)
 
     def _oldest_xid(self) -> int:
@@ -268,12 +272,13 @@ class Link:
     def _prove(self, pending: Pending, error: int) -> None:
         if self.session is None:
             return
-        if pending.opcode == OpCode.PING and not error:
-            self.session.proofs.add(pending.sent_at, ordered=False)
-        elif pending.opcode in ORDERED and error in DECIDED:
+        if pending.opcode == OpCode.PING:
+            if not error:
+                self.session.proofs.add(pending.sent_at, ordered=False)
+        elif error in DECIDED:
             self.session.proofs.add(pending.sent_at, ordered=True)
 
-    def _refused(self, reply: Reply, pending: Pending) -> None:
+    def _refused(self, reply: Reply, pending: Pending) -> NoReturn:
         """Give up: the session has ended or has moved, and the request was not carried out."""
         if reply.error == SessionExpired.code:
             pending.settle(reply)
@@ -298,7 +303,7 @@ class Link:
             now = trio.current_time()
             if self.lost is not None:
                 return
-            silent_for = now - self._heard_at
+            silent_for = now - self.heard_at
             if silent_for > timeout * 2 / 3 - almost or self._is_overdue(timeout / 3 - almost):
                 raise LinkLost("the server has fallen silent")
             if any(hold.prove == "sync" for hold in self.session.holds):

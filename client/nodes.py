@@ -16,13 +16,13 @@ import attrs
 
 from client import decide
 from client.batch import Batch
-from client.calls import OPEN_ACL, Calls
+from client.calls import OPEN_ACL, Calls, create_flag
 from client.errors import ReplyLost
 from client.hosts import is_path
 from client.transactions import Snapshot, Transaction
 from client.znodes import Stat, Znode
 from coord.wire.errors import NoNode, NotEmpty
-from coord.wire.numbers import CreateFlag, OpCode
+from coord.wire.numbers import OpCode
 from coord.wire.records import Acl
 from coord.wire.requests import (
     GetAllChildrenNumberRequest,
@@ -114,9 +114,13 @@ class Nodes:
         marker = f"_c_{uuid.uuid4()}-" if marked else ""
         parent, _, name = self._full(path, sequence=sequence).rpartition("/")
         full = f"{parent}/{marker}{name}"
-        flag = _create_flag(ephemeral, sequence, container, ttl)
+        flag = create_flag(
+            ephemeral=ephemeral, sequence=sequence, container=container, ttl=ttl is not None
+        )
         acls = OPEN_ACL if acl is None else tuple(acl)
         ttl_ms = None if ttl is None else round(ttl * 1000)
+        decision = decide.created_sequential if sequence else decide.created
+        decision = decide.created_marked if marked else decision
         while True:
             try:
                 created, stat = await self._requests.create(
@@ -130,17 +134,9 @@ class Nodes:
             except ReplyLost as lost:
                 owner = lost.session if ephemeral else None
                 with decide.unless_away("create", full, lost):
-                    if marked:
-                        decided = await decide.created_marked(
-                            self._requests, full, lost, owner=owner, idempotent=idempotent
-                        )
-                    elif sequence:
-                        await decide.created_sequential(self._requests, full, lost, owner=owner)
-                        continue
-                    else:
-                        decided = await decide.created(
-                            self._requests, full, value, lost, owner=owner, idempotent=idempotent
-                        )
+                    decided = await decision(
+                        self._requests, full, value, lost, owner=owner, idempotent=idempotent
+                    )
                 if decided is None:
                     continue
                 created, stat = decided
@@ -312,26 +308,3 @@ class Nodes:
     def _own(self, full: str) -> str:
         """Return the path as this client sees it."""
         return full[len(self._chroot) :] or "/" if full.startswith(self._chroot) else full
-
-
-def _create_flag(
-    ephemeral: bool,  # noqa: FBT001  (the arguments of `create`)
-    sequence: bool,  # noqa: FBT001
-    container: bool,  # noqa: FBT001
-    ttl: float | None,
-) -> CreateFlag:
-    if ephemeral + container + (ttl is not None) > 1:
-        raise ValueError("a znode is ephemeral, or a container, or has a ttl")
-    if container and sequence:
-        raise ValueError("a container gets no number")
-    if container:
-        return CreateFlag.CONTAINER
-    if ttl is not None:
-        return (
-            CreateFlag.PERSISTENT_SEQUENTIAL_WITH_TTL
-            if sequence
-            else CreateFlag.PERSISTENT_WITH_TTL
-        )
-    if ephemeral:
-        return CreateFlag.EPHEMERAL_SEQUENTIAL if sequence else CreateFlag.EPHEMERAL
-    return CreateFlag.PERSISTENT_SEQUENTIAL if sequence else CreateFlag.PERSISTENT

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import attrs
+import trio
 
 from client.deadline import Proofs, Prove
 
@@ -35,6 +36,8 @@ class Session:
     """Why it is over, in words; None while it may live."""
     holds: set[Hold] = attrs.field(factory=set, init=False, repr=False)
     """What is lost with it."""
+    detached: trio.Event = attrs.field(factory=trio.Event, init=False, repr=False)
+    """Set while there is no connection; another object after each reconnection."""
 
     @property
     def timeout(self) -> float:
@@ -45,6 +48,7 @@ class Session:
         """Mark it as ended and tell whatever rests on it."""
         if self.ended is None:
             self.ended = reason
+            self.detached.set()
             self.lose_holds(reason, self.holds.copy())
 
     def lose_holds(self, reason: str, holds: set[Hold]) -> None:

@@ -6,18 +6,19 @@ from typing import Any, Protocol, Self
 
 import attrs
 
-from client.calls import OPEN_ACL, Calls
+from client.calls import OPEN_ACL, Calls, create_flag
 from client.errors import OutcomeUnknown, ReplyLost
 from client.znodes import Stat, Znode
 from coord.wire.errors import RuntimeInconsistency, ZooKeeperError, error_for
 from coord.wire.multi import MultiOperation, MultiReply, MultiRequest, MultiResult
-from coord.wire.numbers import CreateFlag, OpCode
+from coord.wire.numbers import OpCode
 from coord.wire.records import Acl
 from coord.wire.requests import (
     CheckRequest,
     Create2Reply,
     CreateReply,
     CreateRequest,
+    CreateTtlRequest,
     DeleteRequest,
     ErrorReply,
     GetChildrenRequest,
@@ -88,7 +89,16 @@ def _read_result(reply: Any, request: Any) -> Znode | list[str] | ZooKeeperError
 
 
 class Transaction:
-    """Collects writes until `commit`; `async with` commits at the end, unless an error came."""
+    """Collects writes until `commit`; `async with` commits at the end, unless an error came.
+
+        async with zk.transaction() as both:
+            both.create("/jobs/job-", b"...", sequence=True)
+            both.set_data("/state", b"busy", version=3)
+        path, stat = both.results
+
+    When a write fails, none is carried out, and its error is raised: NoNode, BadVersion and so on,
+    with a note that says which one it was. Raises OutcomeUnknown when the reply was lost.
+    """
 
     def __init__(self, calls: Calls, full: Paths, own: Callable[[str], str]) -> None:
         self._calls = calls
@@ -98,7 +108,7 @@ class Transaction:
         self.results: list[str | Stat | None] = []
         """After the commit, what `commit` returned."""
 
-    def create(
+    def create(  # noqa: PLR0913
         self,
         path: str,
         value: bytes = b"",
@@ -106,12 +116,21 @@ class Transaction:
         *,
         ephemeral: bool = False,
         sequence: bool = False,
+        container: bool = False,
+        ttl: float | None = None,
     ) -> None:
-        """Create a znode; the result is its path."""
-        flag = CreateFlag(ephemeral + 2 * sequence)
+        """Create a znode, as the client's own `create`; the result is its path."""
+        flag = create_flag(
+            ephemeral=ephemeral, sequence=sequence, container=container, ttl=ttl is not None
+        )
+        full = self._full(path, sequence=sequence)
         acls = OPEN_ACL if acl is None else tuple(acl)
-        request = CreateRequest(self._full(path, sequence=sequence), value, acls, flag)
-        self._operations.append(MultiOperation(OpCode.CREATE, request))
+        if ttl is not None:
+            timed = CreateTtlRequest(full, value, acls, flag, round(ttl * 1000))
+            self._operations.append(MultiOperation(OpCode.CREATE_TTL, timed))
+        else:
+            opcode = OpCode.CREATE_CONTAINER if container else OpCode.CREATE
+            self._operations.append(MultiOperation(opcode, CreateRequest(full, value, acls, flag)))
 
     def delete(self, path: str, version: int = -1) -> None:
         """Delete a znode; the result is None."""
@@ -133,11 +152,7 @@ class Transaction:
         self._operations.append(MultiOperation(OpCode.CHECK, CheckRequest(guard.path, -1)))
 
     async def commit(self) -> list[str | Stat | None]:
-        """Carry it out; return one result for each write.
-
-        When a write fails, none is carried out and its error is raised, with a note that says
-        which one it was.
-        """
+        """Carry it out; return one result for each write: a path, a Stat, or None."""
         request = MultiRequest(tuple(self._operations))
         try:
             reply: MultiReply = await self._calls.write(OpCode.MULTI, request)

@@ -1,8 +1,7 @@
-"""Changes of znodes as async iterators.
+"""The states of znodes as async iterators: the first at once, then the latest after each change.
 
-`Watch` and `ChildrenWatch` give states: the first at once, then the latest after each change.
 Changes that come faster than they are consumed melt into one, so nothing grows; the final state is
-always given. `Events` gives each event, and names the places where some may be missing.
+always given. For each event by itself see `client.events`.
 
 None of them ends by itself. Leaving the loop is enough to be rid of one, as is `aclose`, or the end
 of an `async with` around it: soon after, the watch is taken back from the server.
@@ -11,15 +10,12 @@ of an `async with` around it: soon after, the watch is taken back from the serve
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-import attrs
-
 from client.calls import Calls
-from client.errors import ReplyLost
-from client.hub import Change
+from client.feed import Feed
+from client.tree import Tree
 from client.znodes import Stat, Znode
 from coord.wire.errors import NoNode
-from coord.wire.numbers import AddWatchMode, EventType, OpCode, WatcherType
-from coord.wire.requests import AddWatchRequest
+from coord.wire.numbers import WatcherType
 
 Item = TypeVar("Item")
 
@@ -148,64 +144,18 @@ class ChildrenWatch(Iteration[list[str] | None]):
                     return None
 
 
-@attrs.frozen
-class Event:
-    """One change of a znode."""
+class TreeWatch(Iteration[Tree]):
+    """The states of a subtree: all of it as it was at one moment; empty while it is missing."""
 
-    kind: EventType
-    """Created, deleted, data changed; without `recursive` also children changed."""
-    path: str
-    """The znode."""
-    zxid: int
-    """The zxid of the change; -1 when the server does not tell, as ZooKeeper before 3.9."""
-
-
-@attrs.frozen
-class Resynced:
-    """Every change from here on comes as an event: now is the time to read what there is."""
-
-    gap: bool
-    """False at the start; True when events may have been missed since the one before."""
-
-
-class Events(Iteration[Event | Resynced]):
-    """Each event of a znode, or of it and all below it, in order. Begins with `Resynced`."""
-
-    def __init__(self, calls: Calls, path: str, chroot: str, *, recursive: bool) -> None:
-        self._stream = calls.hub.open_stream(path, recursive=recursive)
+    def __init__(self, calls: Calls, path: str) -> None:
+        self._feed = Feed(calls, path)
         super().__init__()
-        self._calls = calls
-        self._chroot = chroot
-        self._has_begun = False
+        self._seen = 0
 
-    async def _next(self) -> Event | Resynced:
-        while True:
-            if not self._stream.standing:
-                await self._stand()
-            elif self._stream.gap:
-                self._stream.gap = False
-                resynced = Resynced(gap=self._has_begun)
-                self._has_begun = True
-                return resynced
-            else:
-                change = await self._stream.wait()
-                if change is not None:
-                    return self._event(change)
-
-    async def _stand(self) -> None:
-        self._stream.asked = True
-        mode = (
-            AddWatchMode.PERSISTENT_RECURSIVE if self._stream.recursive else AddWatchMode.PERSISTENT
-        )
-        request = AddWatchRequest(self._stream.path, mode)
-        try:
-            await self._calls.keeper.call(OpCode.ADD_WATCH, request, then=self._stream.stand)
-        except ReplyLost:
-            return
-
-    def _event(self, change: Change) -> Event:
-        path = change.path[len(self._chroot) :] or "/"
-        return Event(change.kind, path, change.zxid)
+    async def _next(self) -> Tree:
+        await self._feed.advance(self._seen)
+        self._seen = self._feed.mirror.published
+        return self._feed.tree()
 
     def _leave(self) -> None:
-        self._calls.hub.leave(self._stream)
+        self._feed.leave()

@@ -11,6 +11,8 @@ from tests.pure import run_sources
 if not os.environ.get("COORD_TEST_COMPILED"):
     run_sources()  # all tests run these, unless the compiled modules themselves are tested
 
+pytest_plugins = ["client.testing.pytest_plugin"]
+
 SERVERS = ("[coord", "[zookeeper")
 """What the ids of tests tell that are run with servers of each kind."""
 

@@ -1,12 +1,31 @@
-"""Who leads, as everybody can see it. Leading is a hold, as a lock: `client.recipes.holds`."""
+"""Elections: who leads, as everybody can see it; and leading again and again.
+
+Leading itself is a hold, as a lock is: `client.recipes.holds`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import attrs
+import trio
 
+from client.backoff import Backoff
+from client.errors import LockLost
 from client.hub import Waiter
+from client.recipes.holds import Term
 from client.recipes.queue import Queue
 from client.watches import Iteration
 from coord.wire.errors import NoNode
 from coord.wire.numbers import WatcherType
+
+Result = TypeVar("Result")
+
+RESIGNED_SECONDS = 1.0
+"""How long one that has resigned stays away, so that another one can lead."""
+
+_log = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -59,7 +78,7 @@ class Observation(Iteration[Leader | None]):
                     self._node = None
             contenders = await self._queue.contenders()
             if contenders:
-                self._node = f"{parent}/{contenders[0]}"
+                self._node = f"{parent}/{contenders[0].name}"
                 self._turn_to(self._node, WatcherType.DATA)
             else:
                 self._turn_to(parent, WatcherType.CHILDREN)
@@ -74,3 +93,31 @@ class Observation(Iteration[Leader | None]):
 
     def _leave(self) -> None:
         self._hub.leave(self._waiter)
+
+
+async def run_leader(
+    lead: Callable[[], AbstractAsyncContextManager[Term]],
+    work: Callable[[Term], Awaitable[Result]],
+    restart: Backoff | None,
+) -> Result:
+    """Lead and work, again after each loss, until the work is done; return what it returned.
+
+    A term that the work resigns is followed by another one, too. An error of the work is raised,
+    or, with `restart`, logged, and the work begins anew in another term, after a pause that grows
+    from error to error. When `restart` has no pause left, the error is raised.
+    """
+    pauses = None if restart is None else restart.pauses()
+    while True:
+        try:
+            async with lead() as term:
+                return await work(term)
+        except LockLost as lost:
+            _log.warning("leadership lost: %s", lost)
+        except Exception as error:
+            pause = None if pauses is None else next(pauses, None)
+            if pause is None:
+                raise
+            _log.warning("leader failed, again in %.1f s: %r", pause, error)
+            await trio.sleep(pause)
+        else:
+            await trio.sleep(RESIGNED_SECONDS)  # it resigned: let others come first

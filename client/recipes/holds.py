@@ -1,4 +1,4 @@
-"""Holding something as a scope: locks and leaderships.
+"""Holding something as a scope: locks, permits and leaderships.
 
 The body runs in a cancel scope. It is cancelled when the session has ended, when no server proved
 in time that it lives, or when somebody deleted the znode of the hold; then `LockLost` comes out of
@@ -6,13 +6,13 @@ the block. The znode is deleted after the body has ended, with all the tasks it 
 holder never runs beside it.
 
 Cancelling is the best a client can do and not enough: a process that stands still does not notice.
-What is written under a lock should carry `held.token`, or, when it is written to the same ensemble,
-go in a transaction with `held.guard()`.
+What is written under a lock should carry `held.token`, for whoever takes it to compare (`Fence`),
+or, when it is written to the same ensemble, go by `held.client` or in a `held.transaction()`.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol, TypeVar
 
 import attrs
 import trio
@@ -20,16 +20,41 @@ import trio
 from client.calls import Calls
 from client.deadline import Prove
 from client.errors import ClientClosed, LockLost
+from client.operations import Operations
+from client.pinned import PinnedCalls
 from client.recipes.leftovers import Janitor
 from client.recipes.queue import Place, Queue
-from client.transactions import Guard
+from client.session import Session
+from client.transactions import Guard, Transaction
 from coord.wire.errors import SessionExpired, ZooKeeperError
 from coord.wire.numbers import WatcherType
 
 
+class Acquirable(Protocol):
+    """What can be held once it was acquired."""
+
+    @property
+    def calls(self) -> Calls:
+        """The requests of the client."""
+
+    @property
+    def janitor(self) -> Janitor:
+        """Takes znodes away."""
+
+    @property
+    def prove(self) -> Prove:
+        """Which replies prove a hold."""
+
+    async def acquire(self, *, wait: bool) -> Place:
+        """Wait until it can be held; without `wait` raise WouldBlock instead.
+
+        Cancelled at any point, it leaves nothing behind.
+        """
+
+
 @attrs.define(eq=False)
 class Held:
-    """A lock or a leadership while its block runs."""
+    """A lock, a permit or a leadership while its block runs."""
 
     path: str
     """The lock, as it was asked for."""
@@ -42,6 +67,16 @@ class Held:
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False, repr=False)
     _watching: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False, repr=False)
     _reason: str | None = attrs.field(default=None, init=False)
+    _since: float = attrs.field(init=False, repr=False)
+
+    @_since.default
+    def _now(self) -> float:
+        return self._calls.keeper.settings.clock()
+
+    @property
+    def session(self) -> Session:
+        """The session that it ends with."""
+        return self._place.session
 
     def guard(self) -> Guard:
         """Return what lets a transaction fail, with NoNode, unless this is held still.
@@ -51,32 +86,118 @@ class Held:
         return Guard(self._place.path)
 
     def check(self) -> None:
-        """Raise LockLost unless this can be proved now: cheap enough before each side effect."""
+        """Raise LockLost unless this can be proved now: cheap enough before each side effect.
+
+            held.check()
+            await pay(invoice)
+
+        It asks nobody, but compares the clock with the time until which the session is known to
+        live. A process may be stopped right after it: only a token or a guard helps against that.
+        """
         if self.seconds_left() <= 0:
-            raise LockLost(self.path, self.token, self._reason or "its proof is too old")
+            raise self._error(self._reason or "its proof is too old")
 
     def seconds_left(self) -> float:
         """Return for how long the hold is proved already; 0 when it is lost."""
         if self._reason is not None:
             return 0.0
-        deadline = self._place.session.proofs.deadline(self.prove)
+        deadline = self.session.proofs.deadline(self.prove)
         return max(0.0, deadline - self._calls.keeper.settings.clock())
+
+    @property
+    def client(self) -> Operations:
+        """The client's operations, bound to this hold.
+
+            await held.client.set("/jobs/nightly/state", b"running")
+
+        Every write is carried out only while this is held, as the servers see it, and raises
+        LockLost otherwise. Nothing is sent in another session: SessionChanged. What no transaction
+        can hold, as `set_acls`, raises ValueError.
+        """
+        keeper, hub = self._calls.keeper, self._calls.hub
+        pinned = PinnedCalls(
+            keeper, hub, session=self.session, guard=self.guard(), lost=self._error
+        )
+        return Operations(pinned)
+
+    def transaction(self) -> Transaction:
+        """Begin a transaction that is carried out only while this is held.
+
+            async with held.transaction() as both:
+                both.set_data("/a", b"1")
+                both.delete("/b")
+
+        Raises as `held.client` does. The results are those of its writes, without the guard's.
+        """
+        return self.client.transaction()
+
+    async def suspended(self) -> None:
+        """Wait until the connection is lost, and with it, soon, the hold.
+
+        A warning: the body goes on until the hold cannot be proved any longer, and goes on for good
+        if the connection comes back before that. Afterwards `seconds_left` tells how much is left.
+        """
+        await self.session.detached.wait()
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether there is no connection now, so that the hold is not being renewed."""
+        return self.session.detached.is_set()
 
     def lose(self, reason: str) -> None:
         """End it: the body is cancelled. For the client's own use."""
         if self._reason is None:
             self._reason = reason
             self._scope.cancel()
+            self._calls.keeper.instruments.lock_lost(self.path, self.token, reason)
 
     @property
     def lost(self) -> str | None:
         """Why it was lost; None while it is held."""
         return self._reason
 
+    def _error(self, reason: str) -> LockLost:
+        return LockLost(self.path, self.token, reason)
+
+
+@attrs.define(eq=False)
+class ReadHeld(Held):
+    """A lock that is shared with others that read, while its block runs."""
+
+    _queue: Queue = attrs.field(kw_only=True, repr=False)
+    _nursery: trio.Nursery = attrs.field(kw_only=True, repr=False)
+
+    def upgrade(self, *, wait: bool = True) -> AbstractAsyncContextManager[Held]:
+        """Be alone for a while, without giving the lock back in between.
+
+            async with zk.read_lock("/table") as reading:
+                if await is_outdated():
+                    async with reading.upgrade() as alone:
+                        await rewrite(alone.token)
+
+        Waits until the other readers inside have left, and goes before those that wait to write.
+        Raises WouldDeadlock when another reader is upgrading already, since the two would wait for
+        each other, and trio.WouldBlock, without `wait`, when others are inside.
+        """
+        queue = attrs.evolve(self._queue, kind="upgrade", base=self._place)
+        return hold(Held, self.path, queue, self._nursery, wait=wait)
+
 
 @attrs.define(eq=False)
 class Term(Held):
     """A leadership while its block runs."""
+
+    def resign(self) -> None:
+        """Give it up: the body is cancelled, and the block ends without an error.
+
+            async with zk.lead("/svc") as term, trio.open_nursery() as nursery:
+                nursery.start_soon(serve)
+                await drain_requested.wait()
+                term.resign()
+
+        Whoever is next leads once all tasks of the body have ended.
+        """
+        self._scope.cancel()
 
 
 AnyHeld = TypeVar("AnyHeld", bound=Held)
@@ -84,17 +205,24 @@ AnyHeld = TypeVar("AnyHeld", bound=Held)
 
 @asynccontextmanager
 async def hold(
-    cls: type[AnyHeld], path: str, queue: Queue, nursery: trio.Nursery, *, wait: bool = True
+    make: Callable[[str, int, Prove, Place, Calls], AnyHeld],
+    path: str,
+    source: Acquirable,
+    nursery: trio.Nursery,
+    *,
+    wait: bool = True,
 ) -> AsyncIterator[AnyHeld]:
-    """Stand in the queue, then hold what it is for while the body runs."""
-    place = await queue.acquire(wait=wait)
-    held = cls(path, place.token, queue.prove, place, queue.calls)
-    async with holding(held, nursery, queue.janitor):
-        queue.holders[queue.parent] = trio.lowlevel.current_task()
-        try:
+    """Acquire something, then hold it while the body runs."""
+    began = source.calls.keeper.settings.clock()
+    place = await source.acquire(wait=wait)
+    held = make(path, place.token, source.prove, place, source.calls)
+    waited = held._since - began  # noqa: SLF001
+    source.calls.keeper.instruments.lock_waited(path, place.token, waited)
+    try:
+        async with holding(held, nursery, source.janitor):
             yield held
-        finally:
-            queue.holders.pop(queue.parent, None)
+    finally:
+        place.end_turn()
 
 
 @asynccontextmanager
@@ -121,7 +249,23 @@ async def holding(held: Held, nursery: trio.Nursery, janitor: Janitor) -> AsyncI
         gone = await janitor.remove(place.leftover)
     if gone and place.leftover.was_missing:
         held.lose("its znode had gone before it was released")
+    if held.lost is None:
+        seconds = calls.keeper.settings.clock() - held._since  # noqa: SLF001
+        calls.keeper.instruments.lock_held(held.path, held.token, seconds)
     _report(held, error)
+
+
+@asynccontextmanager
+async def hold_all(
+    locks: Sequence[AbstractAsyncContextManager[AnyHeld]],
+) -> AsyncIterator[tuple[AnyHeld, ...]]:
+    """Hold several things, acquired in the order given: all of them, or none.
+
+    When one is lost before all are held, those held already are given back. LockLost then tells
+    the caller, who has not begun with anything, as it tells of any loss.
+    """
+    async with AsyncExitStack() as stack:
+        yield tuple([await stack.enter_async_context(each) for each in locks])
 
 
 def _report(held: Held, error: Exception | None) -> None:

@@ -42,17 +42,18 @@ class Leftover:
 
     async def take_away(self, calls: Calls) -> None:
         """Delete it; NoNode when it is not there."""
-        path = self.path or await self._find(calls)
+        path = self.path or await self.find(calls)
         if path is not None:
             await calls.delete(path, session=self.session)
 
-    async def _find(self, calls: Calls) -> str | None:
+    async def find(self, calls: Calls) -> str | None:
+        """Return the path of a znode whose name never became known; None when there is none."""
         await calls.sync(self.session)
-        names, _ = await calls.children(self.parent, session=self.session)
-        for name in names:
-            if self.marker in name:
-                return f"{self.parent}/{name}"
-        return None
+        try:
+            names, _ = await calls.children(self.parent, session=self.session)
+        except NoNode:
+            return None
+        return next((f"{self.parent}/{name}" for name in names if self.marker in name), None)
 
 
 class Janitor:

@@ -1,73 +1,42 @@
 """A queue of contenders, under which locks and elections lie.
 
-A contender is an ephemeral znode with a number; the lowest number is first. Each watches the one
-before it only, so that one is woken when one goes. The rules that keep it safe:
+A contender is an ephemeral znode with a number; the lowest number is first. Who wants to be alone
+waits for all before it, who reads for those before it that do not. Each watches one other only, so
+that nobody is woken in vain. The rules that keep it safe:
 
 * A znode is ours only if its owner is our present session. What an earlier session left behind may
   look like ours for a while.
 * The name contains a marker that nobody else has, so that the znode can be found when the reply to
   its creation was lost, and is deleted by that name, never by its place in the queue.
 * Whoever stops waiting, for whatever reason, takes its znode away: see `client.recipes.leftovers`.
+
+A reader that upgrades keeps its znode and joins a second time. Those that want to be alone and came
+after its first znode wait for that one; so it need not wait for them, but only for the other
+readers inside. Two that upgrade at once would wait for each other: the second one is told.
 """
 
-import re
-import uuid
-from typing import Literal
+from collections.abc import Sequence
 
 import attrs
 import trio
 
 from client.calls import OPEN_ACL, Calls
 from client.deadline import Prove
-from client.errors import ReplyLost
+from client.errors import ReplyLost, WouldDeadlock
+from client.recipes.layouts import Contender, Kind, Layout
 from client.recipes.leftovers import Janitor, Leftover
+from client.recipes.lines import Lines, Turn
 from client.session import Session
 from client.znodes import Stat
 from coord.wire.errors import NoNode, SessionExpired
 from coord.wire.numbers import CreateFlag, WatcherType
 from coord.wire.records import Acl
 
-LayoutName = Literal["coord", "kazoo", "curator"]
-"""Whose names the contenders bear: programs that use the same can contend with each other."""
+_LAST = 1 << 62
+"""A number that none reaches: for a contender that has not joined yet."""
 
 
-@attrs.frozen
-class Layout:
-    """How the contenders of one library are named."""
-
-    prefix: str
-    """What stands before the number; {marker} and {session} are filled in."""
-    contender: re.Pattern[str]
-    """Finds the number of a contender."""
-    dashes: bool
-    """Whether markers are written with dashes."""
-    container: bool
-    """Whether the servers shall delete the parent once the last contender has gone."""
-
-    def number(self, name: str) -> int | None:
-        """Return the number of a contender; None for another znode."""
-        found = self.contender.search(name)
-        return None if found is None else int(found[1])
-
-
-# kazoo makes sure of the parent once and then relies on it, so there it is no container.
-_COORD = Layout("{marker}-{session:016x}-", re.compile(r"^[0-9a-f]{32}-[0-9a-f]{16}-(-?\d{10,})$"),
-                dashes=False, container=True)  # fmt: skip
-_KAZOO = Layout("{marker}__lock__", re.compile(r"__lock__(-?\d{10,})$"),
-                dashes=False, container=False)  # fmt: skip
-_CURATOR = Layout("_c_{marker}-lock-", re.compile(r"lock-(-?\d{10,})$"),
-                  dashes=True, container=True)  # fmt: skip
-_CURATOR_LATCH = Layout("_c_{marker}-latch-", re.compile(r"latch-(-?\d{10,})$"),
-                        dashes=True, container=True)  # fmt: skip
-
-LOCKS: dict[LayoutName, Layout] = {"coord": _COORD, "kazoo": _KAZOO, "curator": _CURATOR}
-"""kazoo's Lock, Curator's InterProcessMutex."""
-
-ELECTIONS: dict[LayoutName, Layout] = {"coord": _COORD, "kazoo": _KAZOO, "curator": _CURATOR_LATCH}
-"""kazoo's Election, Curator's LeaderLatch."""
-
-
-class _Displaced(Exception):  # noqa: N818  (nobody's error)
+class Displaced(Exception):  # noqa: N818  (nobody's error)
     """Our znode is gone though we did not delete it: join again, at the end."""
 
 
@@ -83,6 +52,36 @@ class Place:
     """The znode."""
     token: int = 0
     """czxid of the znode: greater than that of every contender before it."""
+    turn: Turn | None = None
+    """The turn among the tasks of this client; None for what does not stand in line there."""
+
+    @property
+    def name(self) -> str:
+        """The znode's name."""
+        return self.path.rpartition("/")[2]
+
+    def end_turn(self) -> None:
+        """Let the next task of this client come, after the znode was given up."""
+        if self.turn is not None:
+            self.turn.leave()
+            self.turn = None
+
+
+def blocker(contenders: Sequence[Contender], own: Contender, base: str | None) -> Contender | None:
+    """Return whom a contender waits for, None when it holds. `contenders` are in order.
+
+    `base` is the name of the znode that an upgrading reader has already.
+    """
+    ahead = [each for each in contenders if each < own]
+    if own.kind == "write":
+        return ahead[-1] if ahead else None
+    if own.kind == "read":
+        return next((each for each in reversed(ahead) if each.kind != "read"), None)
+    if any(each.kind == "upgrade" for each in ahead):
+        raise WouldDeadlock("another reader waits for this one to leave, to be alone")
+    alone = next((each for each in ahead if each.kind == "write"), own)
+    inside = [each for each in ahead if each < alone and each.name != base]
+    return inside[-1] if inside else None
 
 
 @attrs.frozen
@@ -101,36 +100,44 @@ class Queue:
     """What our own znodes hold: who we are."""
     prove: Prove
     """Which replies prove that our session lives."""
-    holders: dict[str, trio.lowlevel.Task]
-    """Which task of this client holds what, by the parent's path."""
+    lines: Lines
+    """The lines of this client's tasks."""
+    kind: Kind = "write"
+    """What we want."""
+    base: Place | None = None
+    """The place that an upgrading reader has already; None for all others."""
     acl: tuple[Acl, ...] = OPEN_ACL
     """Who may do what with our own znodes."""
 
     async def acquire(self, *, wait: bool = True) -> Place:
-        """Join and wait until we are first. Without `wait`, raise WouldBlock if we are not.
+        """Join and wait until it is our turn. Without `wait`, raise WouldBlock if it is not.
 
-        Cancelled at any point, it leaves nothing behind.
+        Without `wait` it looks before it joins: trying in vain costs a read and no write. Cancelled
+        at any point, it leaves nothing behind.
         """
-        if wait and self.holders.get(self.parent) is trio.lowlevel.current_task():
-            raise RuntimeError(f"this task holds {self.parent} and would wait for itself")
-        while True:
-            session = await self.calls.keeper.attached()
-            if not wait and await self.contenders(session):
-                raise trio.WouldBlock
-            place = self._new_place(session)
-            try:
-                await self._join(place)
-                await self._wait_until_first(place, wait=wait)
-                await self._prove(session)
-            except (SessionExpired, _Displaced):
-                continue
-            except BaseException:
-                await self.janitor.remove(place.leftover)
-                raise
-            return place
+        turn = None
+        if self.base is None:
+            turn = await self.lines.take(self.parent, alone=self.kind == "write", wait=wait)
+        try:
+            place = await self._acquire(wait=wait)
+        except BaseException:
+            if turn is not None:
+                turn.leave()
+            raise
+        place.turn = turn
+        return place
 
-    async def contenders(self, session: Session | None = None, *, watch: bool = False) -> list[str]:
-        """Return the names of all contenders, the first one first."""
+    async def release(self, place: Place) -> bool:
+        """Leave; return whether the znode is known to be gone. Cannot be cancelled."""
+        try:
+            return await self.janitor.remove(place.leftover)
+        finally:
+            place.end_turn()
+
+    async def contenders(
+        self, session: Session | None = None, *, watch: bool = False
+    ) -> list[Contender]:
+        """Return all contenders, the first one first."""
         while True:
             try:
                 names, _ = await self.calls.children(self.parent, watch=watch, session=session)
@@ -138,64 +145,8 @@ class Queue:
                 if not watch or await self.calls.exists(self.parent, watch=True) is None:
                     return []
             else:
-                numbered = [(self.layout.number(name), name) for name in names]
-                return [name for _, name in sorted((n, s) for n, s in numbered if n is not None)]
-
-    def _new_place(self, session: Session) -> Place:
-        unique = uuid.uuid4()
-        marker = str(unique) if self.layout.dashes else unique.hex
-        return Place(session, Leftover(session, self.parent, marker))
-
-    async def _join(self, place: Place) -> None:
-        names = self.layout.prefix.format(marker=place.leftover.marker, session=place.session.id)
-        while True:
-            try:
-                path, stat = await self.calls.create(
-                    f"{self.parent}/{names}",
-                    self.data,
-                    CreateFlag.EPHEMERAL_SEQUENTIAL,
-                    acl=self.acl,
-                    session=place.session,
-                )
-            except NoNode:
-                await self.calls.ensure(self.parent, container=self.layout.container)
-                continue
-            except ReplyLost:
-                found = await self._find(place)
-                if found is None:
-                    continue
-                path, stat = found
-            if stat.ephemeral_owner != place.session.id:
-                raise _Displaced
-            place.path = place.leftover.path = path
-            place.token = stat.czxid
-            return
-
-    async def _find(self, place: Place) -> tuple[str, Stat] | None:
-        await self.calls.sync(place.session)
-        try:
-            names, _ = await self.calls.children(self.parent, session=place.session)
-        except NoNode:
-            return None
-        for name in names:
-            if place.leftover.marker in name:
-                path = f"{self.parent}/{name}"
-                stat = await self.calls.exists(path, session=place.session)
-                return None if stat is None else (path, stat)
-        return None
-
-    async def _wait_until_first(self, place: Place, *, wait: bool) -> None:
-        own = place.path.rpartition("/")[2]
-        while True:
-            contenders = await self.contenders(place.session)
-            if own not in contenders:
-                raise _Displaced
-            ahead = contenders.index(own)
-            if not ahead:
-                return
-            if not wait:
-                raise trio.WouldBlock
-            await self.wait_until_gone(f"{self.parent}/{contenders[ahead - 1]}", place.session)
+                parsed = (self.layout.parse(name) for name in names)
+                return sorted(each for each in parsed if each is not None)
 
     async def wait_until_gone(self, path: str, session: Session | None = None) -> None:
         """Wait until a znode is deleted."""
@@ -211,10 +162,94 @@ class Queue:
         finally:
             hub.leave(waiter)
 
-    async def _prove(self, session: Session) -> None:
-        """Make sure that the session has some time to live before anything rests on it."""
-        keeper = self.calls.keeper
-        proven_at = session.proofs.latest(self.prove)
-        if keeper.settings.clock() - proven_at > session.timeout / 6:
-            await keeper.prove(session, self.prove)
-        await trio.lowlevel.checkpoint_if_cancelled()
+    async def _acquire(self, *, wait: bool) -> Place:
+        while True:
+            session = await self._session()
+            if not wait:
+                await self._look(session)
+            place = Place(session, Leftover(session, self.parent, self.layout.marker()))
+            try:
+                await self._join(place)
+                await self._wait_for_turn(place, wait=wait)
+                await prove(self.calls, session, self.prove)
+            except (SessionExpired, Displaced):
+                await self.janitor.remove(place.leftover)
+                if self.base is not None and session.ended is not None:
+                    raise  # what was to be upgraded is lost
+                continue
+            except BaseException:
+                await self.janitor.remove(place.leftover)
+                raise
+            return place
+
+    async def _session(self) -> Session:
+        if self.base is not None:
+            return self.base.session
+        return await self.calls.keeper.attached()
+
+    async def _look(self, session: Session) -> None:
+        """Raise WouldBlock when somebody is before us already."""
+        contenders = await self.contenders(session)
+        if self._blocker(contenders, Contender(_LAST, "", self.kind)) is not None:
+            raise trio.WouldBlock
+
+    def _blocker(self, contenders: Sequence[Contender], own: Contender) -> Contender | None:
+        return blocker(contenders, own, None if self.base is None else self.base.name)
+
+    async def _join(self, place: Place) -> None:
+        name = self.layout.prefix(self.kind, place.leftover.marker, place.session.id)
+        while True:
+            try:
+                path, stat = await self.calls.create(
+                    f"{self.parent}/{name}",
+                    self.data,
+                    CreateFlag.EPHEMERAL_SEQUENTIAL,
+                    acl=self.acl,
+                    session=place.session,
+                )
+            except NoNode:
+                await self.calls.ensure(self.parent, container=self.layout.container)
+                continue
+            except ReplyLost:
+                found = await found_again(self.calls, place)
+                if found is None:
+                    continue
+                path, stat = found
+            own(place, path, stat)
+            return
+
+    async def _wait_for_turn(self, place: Place, *, wait: bool) -> None:
+        while True:
+            contenders = await self.contenders(place.session)
+            ours = next((each for each in contenders if each.name == place.name), None)
+            if ours is None:
+                raise Displaced
+            before = self._blocker(contenders, ours)
+            if before is None:
+                return
+            if not wait:
+                raise trio.WouldBlock
+            await self.wait_until_gone(f"{self.parent}/{before.name}", place.session)
+
+
+def own(place: Place, path: str, stat: Stat) -> None:
+    """Take a znode for ours, or raise Displaced where another session owns it."""
+    if stat.ephemeral_owner != place.session.id:
+        raise Displaced
+    place.path = place.leftover.path = path
+    place.token = stat.czxid
+
+
+async def found_again(calls: Calls, place: Place) -> tuple[str, Stat] | None:
+    """Return a znode whose creation was not answered; None when it was not created."""
+    path = await place.leftover.find(calls)
+    stat = None if path is None else await calls.exists(path, session=place.session)
+    return None if path is None or stat is None else (path, stat)
+
+
+async def prove(calls: Calls, session: Session, how: Prove) -> None:
+    """Make sure that a session has some time to live before anything rests on it."""
+    keeper = calls.keeper
+    if keeper.settings.clock() - session.proofs.latest(how) > session.timeout / 6:
+        await keeper.prove(session, how)
+    await trio.lowlevel.checkpoint_if_cancelled()

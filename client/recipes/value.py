@@ -14,29 +14,14 @@ the znode while a change is in doubt makes it an OutcomeUnknown.
 """
 
 from collections.abc import Callable
-from weakref import WeakValueDictionary
-
-import attrs
-import trio
 
 from client.calls import Calls
 from client.recipes import multi, once
+from client.recipes.lines import Lines
 from client.recipes.multi import Refused
 from client.transactions import Guard
 from client.znodes import Znode
 from coord.wire.errors import BadVersion, NoNode
-
-
-@attrs.define(eq=False)
-class Turn:
-    """Whose turn it is among the tasks of one client."""
-
-    lock: trio.Lock = attrs.field(factory=trio.Lock, init=False)
-    """Who holds it reads and writes; the others wait in order."""
-
-
-class Turns(WeakValueDictionary[str, Turn]):
-    """The turns of one client, by path, for as long as somebody uses them."""
 
 
 class Value:
@@ -52,10 +37,10 @@ class Value:
     guards is not held any more.
     """
 
-    def __init__(self, calls: Calls, path: str, turns: Turns) -> None:
+    def __init__(self, calls: Calls, path: str, lines: Lines) -> None:
         self._calls = calls
         self._path = path
-        self._turn = turns.setdefault(path, Turn())
+        self._lines = lines
 
     async def get(self) -> bytes:
         """Return the value as this client's server knows it; `zk.sync()` before makes it fresh."""
@@ -95,7 +80,8 @@ class Value:
         operation = once.Operation(self._calls, self._path, name)
         guards = [] if guard is None else [multi.check(guard.path)]
         attempts: list[bytes] = []  # what each would write: one more only when one was lost
-        async with self._turn.lock:
+        turn = await self._lines.take(f"{self._path} for a change", alone=True, wait=True)
+        try:
             while True:
                 znode = await self._read()
                 after = change(znode.data)
@@ -116,6 +102,8 @@ class Value:
                     continue
                 await once.sweep(self._calls, znode.stat, self._path, done.time_ms)
                 return attempts[int(done.note) - 1]
+        finally:
+            turn.leave()
 
     async def _read(self) -> Znode:
         while True:

@@ -199,7 +199,8 @@ class Holding:
             "COORD_HOSTS": wanted.hosts,
             f"{wanted.prefix}_PATH": wanted.path,
             f"{wanted.prefix}_TOKEN": str(held.token),
-            f"{wanted.prefix}_ZNODE": held.guard().path,
+            # As a client of these hosts calls it, with their chroot taken off.
+            f"{wanted.prefix}_ZNODE": f"{wanted.path}/{held.guard().path.rpartition('/')[2]}",
         }
         try:
             child = Child(wanted.command, environment)

@@ -8,7 +8,10 @@ C2. It leads only with promises of an election quorum, counted by `checks.promis
 C3. Its initial history is the one with the greatest (current epoch, last index) of those who
     promised: never compared by the epoch of the last entry. If another's is greater it is fetched,
     and stored in one transaction with the new current epoch.
-C4. To found an ensemble, all voters promise, and all of them are empty.
+C4. The promise of one that owes entries (`mending`) shuts out older leaders like any other, but it
+    is no witness. So either the best history of the others is not less than the lost one was, or
+    they are so many that nothing was committed without one of them: `checks.discard_suffices`.
+C5. To found an ensemble, all voters promise, and all of them are empty.
 """
 
 from coord.consensus import checks
@@ -101,7 +104,8 @@ class Candidate(Role):
 
     def _ask_again(self, peer: int) -> None:
         is_voter = peer in self._core.membership.other_voters
-        if self._has_own_promise and is_voter and peer not in self._promises:
+        promise = self._promises.get(peer)
+        if self._has_own_promise and is_voter and (promise is None or not promise.is_whole):
             self._core.outbox.send(peer, self._candidacy)
 
     def _give_up(self) -> Follow:
@@ -111,25 +115,32 @@ class Candidate(Role):
     def _take_promise(self, sender: int, promise: Promise) -> Change | None:
         if not self._core.membership.counts(sender, promise.birth):
             return None
-        self._promises.setdefault(sender, promise)
+        known = self._promises.get(sender)
+        if known is None or not known.is_whole:
+            self._promises[sender] = promise
         return self._evaluate()
 
     def _evaluate(self) -> Change | None:
-        """Lead, or fetch first, once the promises suffice (C2, C3)."""
+        """Lead, or fetch first, once the promises suffice (C2, C3, C4)."""
         membership = self._core.membership
-        promisers = {self._core.settings.id, *self._promises}
+        promises, own_id = dict(sorted(self._promises.items())), self._core.settings.id
         if self._best is not None or not self._has_own_promise:
             return None
-        if not checks.promise_suffices(membership, promisers):
+        if not checks.promise_suffices(membership, {own_id, *promises}):
             return None
-        ranks = {p: (m.current_epoch, m.last_index) for p, m in sorted(self._promises.items())}
+        ranks = {p: (m.current_epoch, m.last_index) for p, m in promises.items() if m.is_whole}
+        lost = [(m.current_epoch, m.owed) for m in promises.values() if not m.is_whole]
         own = self._core.journal.rank
-        if membership.is_founding and any(rank != (0, 0) for rank in (own, *ranks.values())):
+        if membership.is_founding and any(rank != (0, 0) for rank in (own, *ranks.values(), *lost)):
             return self._give_up()
-        best = max(ranks, key=lambda peer: ranks[peer], default=None)
-        if best is None or own >= ranks[best]:
+        highest = max(own, *ranks.values()) if ranks else own
+        may_be_greater = max(lost, default=highest) > highest
+        if may_be_greater and not checks.discard_suffices(membership, {own_id, *ranks}):
+            return None
+        if own == highest:
             return self._lead()
-        self._best = (best, self._promises[best])
+        best = max(ranks, key=lambda peer: ranks[peer])
+        self._best = (best, promises[best])
         self._fetch()
         return None
 

@@ -11,7 +11,7 @@ F2. Until epoch e is adopted, its entries are gathered in memory; when they reac
 F3. What is acknowledged is durable, and a promise is durable before it is answered.
 F4. While epoch e is promised and its owner is a candidate, the log stays as was promised.
 F5. A follower says no to a pre-vote while it hears a leader, and stands only after winning one.
-F6. One that abstains does all this but stand; one that owes entries nor promises (`mending`).
+F6. One that abstains, or owes entries (`mending`), does all this but stand.
 """
 
 from coord.consensus.effects import InstalledSnapshot
@@ -195,6 +195,7 @@ class Follower(Role):
             current_epoch=current_epoch,
             last_index=last_index,
             marks=self._journal.marks(),
+            owed=0 if self._journal.owed is None else self._journal.owed.index,
         )
 
     @property

@@ -71,6 +71,7 @@ class Journal:
         self.commit_index = self._stored_commit
         if self.owed is not None:
             self.commit_index = min(self._stored_commit, self.last.index)
+        self._recovered_configuration = hard.configuration_index
         self._configurations = self._recover_configurations(recovered)
         require(hard.current_epoch <= hard.promised, "J2: the adopted epoch was promised")
         require(self.commit_index <= self.last.index, "J3: what is committed is in the log")
@@ -360,6 +361,8 @@ class Journal:
     def _hard(self) -> HardState:
         index = self._configurations[-1][0] if self._configurations else 0
         self._lost_end = self.owed
+        if self._lost_end is not None and self._recovered_configuration > self.last.index:
+            index = self._recovered_configuration  # among what was lost: what is mended may be read
         commit_index = max(self.commit_index, self._stored_commit)
         reach = self._lost_end or self.last
         return HardState(self.promised, self.current_epoch, commit_index, index, reach)

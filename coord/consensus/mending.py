@@ -4,20 +4,21 @@ What was stored may have been acknowledged, and an entry may be committed with t
 its quorum. So a damaged entry is never taken for one that was not there. `HardState.reach` says
 where the log ended; a log that ends before that owes entries (`Journal.owed`). Then:
 
-M1. It is no witness. It grants no pre-vote, promises to no candidate and does not stand: what it
-    says about its log would be too little, and an election could go by it.
+M1. It is no witness. It does not stand, and its promise says what it owes: that it listens to no
+    older leader holds as ever, but what its log holds is too little for an election to go by.
 M2. It follows whoever leads. A leader has its promises: from others, or from this replica while it
     was whole. So its history holds whatever is committed, and is taken as by any replica that is
     behind. Entries of the current epoch bring the log up to where it was; the history of a later
     one, or a snapshot of what is committed, takes the place of what was lost. Either way nothing is
     owed any more.
-M3. It asks all members, again and again. There may be no leader, because this replica's promise is
-    needed for one. Whoever holds both ends sends what lies between; both are named by their chains,
-    so it is what was lost, whatever became of its epoch. It is put back as a whole, and the log is
-    what it was when the last promise was made.
-M4. It gives nothing up by counting who never had it. If nobody has it, then either the others can
-    elect a leader, whose history decides (M2); or they cannot, and the entry may be committed here
-    alone: then no leader is right.
+M3. It asks all members, again and again. There may be no leader, because what this replica knows
+    is needed for one. Whoever holds both ends sends what lies between; both are named by their
+    chains, so it is what was lost, whatever became of its epoch. It is put back as a whole, and the
+    log is what it was when the last promise was made.
+M4. It gives nothing up by itself. A candidate may lead without what was lost if it cannot have been
+    committed, or if the history it leads with is not less (`candidate`, C4); then M2. Else the
+    entry may be committed here and on replicas that are away: no leader is right until one of
+    them is back.
 """
 
 from typing import Final
@@ -36,6 +37,8 @@ class Mending:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._gathering: Gathering | None = None
+        self._start = Mark(0, 0)
+        """The end of the log when the gathering was begun."""
         self._ask_ms = core.now_ms
 
     @property
@@ -51,8 +54,9 @@ class Mending:
             return
         self._ask_ms = core.now_ms + 2 * core.settings.heartbeat_ms
         last = core.journal.last
-        if self._gathering is None or self._begins_elsewhere(self._gathering):
-            self._gathering = Gathering(Mark(last.index, last.chain))
+        end = Mark(last.index, last.chain)
+        if self._gathering is None or self._start != end:
+            self._gathering, self._start = Gathering(end), end
         for peer in core.membership.others:
             self._ask(peer, self._gathering)
 
@@ -78,7 +82,8 @@ class Mending:
     def _take(self, sender: int, message: Found) -> None:
         """Put entries back once all are there and end where the log did (M3)."""
         gathering, owed = self._gathering, self._core.journal.owed
-        if gathering is None or owed is None or self._begins_elsewhere(gathering):
+        last = self._core.journal.last
+        if gathering is None or owed is None or self._start != Mark(last.index, last.chain):
             return
         reached = gathering.tip.index
         gathering.offer(message.before, message.entries)
@@ -89,12 +94,6 @@ class Mending:
             self._gathering = None
         elif gathering.tip.index > reached:
             self._ask(sender, gathering)
-
-    def _begins_elsewhere(self, gathering: Gathering) -> bool:
-        """Whether the log has changed since, so that what is gathered does not follow it."""
-        tip, entries = gathering.tip, gathering.entries
-        start = entries[0].index - 1 if entries else tip.index
-        return start != self._core.journal.last.index
 
     def _ask(self, peer: int, gathering: Gathering) -> None:
         core, owed = self._core, self._core.journal.owed

@@ -92,6 +92,13 @@ class Promise:
     """Its last index."""
     marks: jute.Items[Mark]
     """Places of the sender's log from its last entry down to what it knows to be committed."""
+    owed: jute.Long
+    """Where the log ended before its end was lost, in that current epoch; 0: it is whole."""
+
+    @property
+    def is_whole(self) -> bool:
+        """The sender can read all that it stored: it is a witness of what may be committed."""
+        return self.owed == 0
 
 
 @attrs.frozen

@@ -334,7 +334,7 @@ class Node:
         if epoch < self._journal.promised:
             self._outbox.send(sender, Refusal(epoch, self._journal.promised))
             return
-        if isinstance(message, Candidacy) and not self._may_vote_for(sender, message.birth):
+        if isinstance(message, Candidacy) and not core.membership.counts(sender, message.birth):
             return
         if epoch > self._journal.promised:
             self._journal.promise(epoch)
@@ -343,10 +343,10 @@ class Node:
 
     def _answer_canvass(self, sender: int, message: Canvass) -> None:
         is_for_us = self._is_for_us(message.ensemble)
-        if not is_for_us or not self._may_vote_for(sender, message.birth):
+        if not is_for_us or not self._core.membership.counts(sender, message.birth):
             return
         is_called = message.succeeds == self._role.epoch > 0
-        has_more = message.empty and self._journal.last.index > 0
+        has_more = message.empty and (self._journal.last.index > 0 or self.owes)
         reply = CanvassReply(
             nonce=message.nonce,
             birth=self._settings.birth,
@@ -354,10 +354,6 @@ class Node:
             promised=self._journal.promised,
         )
         self._outbox.send(sender, reply)
-
-    def _may_vote_for(self, sender: int, birth: int) -> bool:
-        """Tell whether the sender counts, and this replica is a witness."""
-        return not self.owes and self._core.membership.counts(sender, birth)
 
     def _is_for_us(self, ensemble: int) -> bool:
         """Tell whether a message is not another ensemble's.

@@ -11,7 +11,7 @@ import attrs
 from coord import jute
 from coord.consensus import messages as consensus_messages
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of this language; replicas of another one are refused at the handshake."""
 
 

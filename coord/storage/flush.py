@@ -93,8 +93,8 @@ class FlushPoint:
         return cls(Point(*_POINT.unpack_from(data)), data[_POINT.size :])
 
 
-DATABASES: Final = (b"nodes", b"rows", b"journal", b"state")
-"""The databases of a tree: all their values are sealed."""
+DATABASES: Final = {b"nodes": True, b"rows": True, b"journal": True, b"state": True}
+"""The databases of a tree, and whether their values are sealed."""
 
 
 class TreeFile:

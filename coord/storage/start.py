@@ -121,7 +121,7 @@ class Storage:
                 raise DamagedEntry(damaged)
             self.warnings.append(
                 f"entry {damaged} of the log is damaged; until others have sent it, or a leader"
-                " what takes its place, this replica does not vote"
+                " what takes its place, this replica is no witness in elections"
             )
 
     def begin_import(self) -> tuple[str, Import]:

@@ -13,10 +13,10 @@ Rules
 3. Values leave LMDB as copies; nothing refers into the map once a call is over.
 4. Nothing grows with the tree: cache and layers are bounded in bytes, the former here, the latter
    by the driver, which freezes at its bound and holds writes back at a greater one.
+5. No page is used, and none said to lack a key, that was not looked at: see `scrub`.
 """
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from heapq import merge
 from pathlib import Path
 from typing import Final
@@ -28,9 +28,11 @@ from coord.state.store import PATH_KEY, Store, Table
 from coord.storage.environment import Environment
 from coord.storage.errors import DamagedTree
 from coord.storage.flush import DATABASES, STEPS, Flush, FlushPoint, Steps, TreeFile, read_journal
-from coord.storage.keys import PREFIX_BYTES, TAG_AT, PathKeys, name_in, record_behind_name
+from coord.storage.keys import TAG_AT, PathKeys, record_behind_name
 from coord.storage.layer import MISSING, TABLE_PREFIXES, Cache, Layer
 from coord.storage.pages import check_pages
+from coord.storage.ranges import shown, stored_names, stored_rows, unsealed_row
+from coord.storage.scrub import Scrub
 from coord.storage.seal import unseal
 from coord.storage.view import StoredListing, View
 
@@ -48,8 +50,11 @@ _NOTHING: Final[dict[bytes, bytes | None]] = {}
 class TreeStore(Store):
     """The state, kept in LMDB; belongs to the loop's thread."""
 
-    def __init__(self, environment: Environment, cache_bytes: int, steps: Steps) -> None:
+    def __init__(
+        self, environment: Environment, cache_bytes: int, steps: Steps, scrub: Scrub | None
+    ) -> None:
         """Use `open` or `create`."""
+        self._scrub = scrub
         self._file = TreeFile(environment)
         self._view = View(self._file)
         self._cache = Cache(cache_bytes)
@@ -90,19 +95,38 @@ class TreeStore(Store):
     ) -> "TreeStore":
         """Open a tree as of its last flush; reads a bounded amount, however large it is.
 
-        A small one is looked at in full; of a large one, what is read is checked when it is read.
+        A small one is looked at in full; a large one is, too, but in the course of time.
         """
         file = path / "data.mdb"
-        if file.exists() and file.stat().st_size <= checked_bytes_max:
-            check_pages(file, DamagedTree, dict.fromkeys(DATABASES, True))
-        environment = Environment.open(
-            path, map_bytes=map_bytes, locked=True, durable=True, damage=DamagedTree
-        )
+        scrub: Scrub | None = None
+        environment: Environment | None = None
+        if file.exists():
+            if file.stat().st_size <= checked_bytes_max:
+                check_pages(file, DamagedTree, DATABASES)
+            else:
+                scrub = Scrub(file, DamagedTree, DATABASES)
         try:
-            return cls(environment, cache_bytes, steps)
+            environment = Environment.open(
+                path, map_bytes=map_bytes, locked=True, durable=True, damage=DamagedTree
+            )
+            return cls(environment, cache_bytes, steps, scrub)
         except BaseException:
-            environment.close()
+            if scrub is not None:
+                scrub.close()
+            if environment is not None:
+                environment.close()
             raise
+
+    def look_on(self, seconds: float) -> bool:
+        """Look at more of a large tree, for about so long; whether there is more to look at.
+
+        Until then nothing is to be frozen or shared.
+        """
+        if self._scrub is not None:
+            self._scrub.go_on(seconds)
+            if self._scrub.is_done:
+                self._scrub = None
+        return self._scrub is not None
 
     @property
     def point(self) -> Point:
@@ -196,7 +220,11 @@ class TreeStore(Store):
         """
         start = TABLE_PREFIXES[table] + prefix
         changed = self._rows_changed(table, start)
-        stored = (item for item in self._stored_rows(self._view, start) if item[0] not in changed)
+        stored = (
+            item
+            for item in stored_rows(self._view, self._scrub, self._file, start)
+            if item[0] not in changed
+        )
         newer = ((row, value) for row, value in sorted(changed.items()) if value is not None)
         for row, value in merge(stored, newer):
             yield row[1:], value
@@ -209,6 +237,7 @@ class TreeStore(Store):
         """
         assert self._flush is None, "one flush at a time"
         assert point.index >= self.point.index, "a tree never goes back"
+        assert self._scrub is None, "not all was looked at"
         self._frozen, self._fresh = self._fresh, Layer()
         self._frozen_records = self._frozen.records
         self._flush = self._new_flush(FlushPoint(point, configuration))
@@ -230,8 +259,12 @@ class TreeStore(Store):
         self._flush = None
 
     def share(self) -> tuple[View, FlushPoint] | None:
-        """Return what a transfer reads: the tree as of `point`; None while only part is folded."""
-        if self._flush is not None and self._flush.point is self._flushed:
+        """Return what a transfer reads: the tree as of `point`.
+
+        None while only part is folded, or looked at.
+        """
+        is_partly_folded = self._flush is not None and self._flush.point is self._flushed
+        if is_partly_folded or self._scrub is not None:
             return None
         return self._view.hold(), self._flushed
 
@@ -244,9 +277,14 @@ class TreeStore(Store):
         """Let go of the file; a flush under way must have been aborted."""
         self._view.release()
         self._file.environment.close()
+        if self._scrub is not None:
+            self._scrub.close()
 
     def _read_state(self) -> None:
         """Find out where the tree on disk stands."""
+        if self._scrub is not None:
+            self._scrub.look_at_all(b"state")
+            self._scrub.look_at_all(b"journal")
         try:
             stored = self._file.get_state(self._view.transaction, b"point")
             self._flushed = FlushPoint() if stored is None else FlushPoint.decode(stored)
@@ -278,6 +316,8 @@ class TreeStore(Store):
         record = self._cache.promoted(path)
         if record is MISSING:
             key = self._keys.key_of(path)
+            if self._scrub is not None:
+                self._scrub.look(b"nodes", key)
             try:
                 stored = self._view.transaction.get(key, None, self._file.nodes)
             except lmdb.Error as error:
@@ -286,7 +326,7 @@ class TreeStore(Store):
             if stored is not None:
                 record = unseal(key, stored)
                 if record is None:
-                    raise DamagedTree(f"the znode {_shown(path)} is damaged")
+                    raise DamagedTree(f"the znode {shown(path)} is damaged")
                 if key[TAG_AT]:
                     record = record_behind_name(record)
                 self._cache.add(path, record)
@@ -296,11 +336,13 @@ class TreeStore(Store):
         """Return a row that no layer has, and remember it, also when there is none."""
         value = self._cache.promoted(row)
         if value is MISSING:
+            if self._scrub is not None:
+                self._scrub.look(b"rows", row)
             try:
                 stored = self._view.transaction.get(row, None, self._file.rows)
             except lmdb.Error as error:
                 raise DamagedTree(f"the tree is damaged: {error}") from error
-            value = None if stored is None else _unsealed_row(row, stored)
+            value = None if stored is None else unsealed_row(row, stored)
             self._cache.add(row, value)
         return value
 
@@ -322,33 +364,11 @@ class TreeStore(Store):
                     changed[row] = records[row]
         return changed
 
-    def _stored_names(self, view: View, path: bytes, changed: dict[bytes, bool]) -> Iterator[bytes]:
-        """Go through the names that LMDB has below a path, but for those that changed."""
-        plain, hashed = self._keys.prefixes_of_children(path)
-        with _finding_damage(), view.transaction.cursor(db=self._file.nodes) as cursor:
-            if cursor.set_range(plain):
-                for key in cursor.iternext(values=False):
-                    if not key.startswith(plain):
-                        break
-                    name = key[PREFIX_BYTES:]
-                    if name not in changed and name:  # the root stands among its own children
-                        yield name
-            if cursor.set_range(hashed):
-                for key, stored in cursor.iternext():
-                    if not key.startswith(hashed):
-                        break
-                    value = unseal(key, stored)
-                    if value is None:
-                        raise DamagedTree(f"a child of {_shown(path)} is damaged")
-                    name = name_in(value)
-                    if name not in changed:
-                        yield name
-
     def _names(
         self, view: View, path: bytes, changed: dict[bytes, bool]
     ) -> Generator[bytes, None, None]:
         """Go through the names of a node's children, as of a view and the changes above it."""
-        yield from self._stored_names(view, path, changed)
+        yield from stored_names(view, self._scrub, self._file, self._keys, path, changed)
         for name, is_there in changed.items():
             if is_there:
                 yield name
@@ -357,38 +377,9 @@ class TreeStore(Store):
         self, view: View, start: bytes, changed: dict[bytes, bytes | None]
     ) -> Generator[bytes, None, None]:
         """Go through the values of the rows that begin so, as of a view and changes above it."""
-        for row, value in self._stored_rows(view, start):
+        for row, value in stored_rows(view, self._scrub, self._file, start):
             if row not in changed:
                 yield value
         for newer in changed.values():
             if newer is not None:
                 yield newer
-
-    def _stored_rows(self, view: View, start: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Go through the rows in LMDB that begin so."""
-        with _finding_damage(), view.transaction.cursor(db=self._file.rows) as cursor:
-            if cursor.set_range(start):
-                for row, stored in cursor.iternext():
-                    if not row.startswith(start):
-                        return
-                    yield row, _unsealed_row(row, stored)
-
-
-@contextmanager
-def _finding_damage() -> Iterator[None]:
-    """Turn what LMDB says against its own pages into ours."""
-    try:
-        yield
-    except lmdb.Error as error:
-        raise DamagedTree(f"the tree is damaged: {error}") from error
-
-
-def _unsealed_row(row: bytes, stored: bytes) -> bytes:
-    value = unseal(row, stored)
-    if value is None:
-        raise DamagedTree(f"a row of the table {Table(row[0]).name} is damaged")
-    return value
-
-
-def _shown(path: bytes) -> str:
-    return repr(path.decode(errors="replace"))

@@ -2,7 +2,7 @@
 
 A flush is begun when the changes since the last one, or the log that a restart would have to read,
 reach FLUSH_BYTES. Its commits run in the flusher's thread, its puts here in slices of FILL_S: see
-`coord.storage.flush`.
+`coord.storage.flush`. Before the first one, the rest of a large tree is looked at in such slices.
 """
 
 from collections import deque
@@ -46,6 +46,8 @@ class Trees:
         self._durable_number = 0
         self._filling = False
         self._started = False
+        self._is_looking = False
+        """A large tree that was opened is still being looked at: no flush begins before."""
         self._flushed_ms = 0
         self._unflushed_bytes = 0
         """Entries applied since the last flush was begun."""
@@ -76,7 +78,8 @@ class Trees:
     @property
     def overloaded(self) -> bool:
         """Whether the log must wait for a flush."""
-        return self._started and self._storage.tree.unflushed_bytes > OVERLAY_BYTES_MAX
+        is_on_the_way = self._started or self._is_looking
+        return is_on_the_way and self._storage.tree.unflushed_bytes > OVERLAY_BYTES_MAX
 
     def file_bytes(self) -> tuple[int, int]:
         """What the tree's file holds unused, and what the changes will take that it lacks yet."""
@@ -102,6 +105,9 @@ class Trees:
         """
         if self._storage.lacks_tree:
             return False
+        self._is_looking = self._storage.tree.look_on(FILL_S)
+        if self._is_looking:
+            return True
         if self._flush is None:
             if not self._is_due(now_ms, applied):
                 return False

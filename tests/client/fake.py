@@ -16,7 +16,13 @@ import trio.testing
 from client.link import ORDERED
 from coord import jute
 from coord.wire.connection import ServerConnection
-from coord.wire.errors import AuthFailed, NotReadOnly, SessionExpired, ZooKeeperError
+from coord.wire.errors import (
+    AuthFailed,
+    NotReadOnly,
+    SessionExpired,
+    Unimplemented,
+    ZooKeeperError,
+)
 from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.numbers import OpCode, Xid
 from coord.wire.opcodes import EXCHANGES
@@ -75,6 +81,8 @@ class FakeEnsemble:
         """Ports that cannot be reached; -1 for all of them."""
         self.mute: set[OpCode] = set()
         """What is neither carried out nor answered."""
+        self.unknown: set[OpCode] = set()
+        """What these servers do not know: as old servers do, they say so and hang up."""
         self.cut_off: set[int] = set()
         """Ports of servers cut off from their leader, as a ZooKeeper server behaves then: pings
         and reads are answered, but nobody hears of the sessions; writes and sync wait for ever."""
@@ -83,6 +91,8 @@ class FakeEnsemble:
         accept read-only, to sessions of their own, and refuse whatever is not a read."""
         self.requests: Counter[OpCode] = Counter()
         """How often each was asked for, greetings as CREATE_SESSION."""
+        self.zxids: list[int] = []
+        """The last zxids that clients had seen when they greeted."""
         self.dialled: list[int] = []
         """The ports of all attempts."""
         self.greet_with_new_session = False
@@ -182,6 +192,7 @@ class FakeEnsemble:
     def _greet(self, connection: Connection, wire: ServerConnection, hello: ConnectRequest) -> bool:
         if connection.port in self.cut_off:
             return False
+        self.zxids.append(hello.last_zxid_seen)
         if connection.port in self.alone:
             return self._greet_read_only(connection, wire, hello)
         self.requests[OpCode.CREATE_SESSION] += 1
@@ -258,7 +269,8 @@ class FakeEnsemble:
         zxid = self.tree.zxid if xid != Xid.AUTH else 0
         connection.send(encode_reply(xid, zxid, answer.error, answer.body))
         ends = (SessionExpired.code, AuthFailed.code)
-        return answer.error not in ends and opcode != OpCode.CLOSE_SESSION
+        is_end = answer.error in ends or opcode in self.unknown
+        return not is_end and opcode != OpCode.CLOSE_SESSION
 
     def _carry_out(self, connection: Connection, opcode: OpCode, body: bytes) -> None:
         if connection.session is not None and connection.session.id in self.sessions:
@@ -267,6 +279,8 @@ class FakeEnsemble:
     def _answer(self, connection: Connection, opcode: OpCode, body: bytes) -> Answer:
         session = connection.session
         assert session is not None
+        if opcode in self.unknown:
+            return Answer(error=Unimplemented.code)
         if opcode == OpCode.CLOSE_SESSION:
             self.sessions.pop(session.id)
             self.tree.end(session.id)

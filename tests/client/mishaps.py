@@ -1,11 +1,17 @@
 """Mishaps for tests: one at the n-th request, or one after the other from a seed."""
 
+import itertools
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import trio
 from trio._core import _run
+from trio.testing import wait_all_tasks_blocked
 
+import client
 from coord.wire.numbers import OpCode
 from tests.client.fake import FakeEnsemble
 
@@ -38,15 +44,22 @@ def strike(fake: FakeEnsemble, kind: str, opcode: OpCode) -> None:
     )
 
 
+STRIDE = int(os.environ.get("COORD_MISHAPS", "6"))
+"""Of the mishaps `everywhere`, and of the steps of tasks, tests take one in so many. All of them:
+COORD_MISHAPS=1 python -m pytest tests/client/test_work.py (and likewise the other recipes)."""
+
+
 def everywhere(
-    opcodes: Iterable[OpCode], numbers: int = 3
+    opcodes: Iterable[OpCode], beside: str, *, numbers: int = 2
 ) -> Iterator[tuple[str, Callable[[FakeEnsemble], None]]]:
-    """Yield a name and a mishap for each kind, each of the requests and each of its occurrences."""
-    for kind in KINDS:
-        for opcode in opcodes:
-            for number in range(1, numbers + 1):
-                name = f"{kind} of {opcode.name} {number}"
-                yield name, lambda fake, k=kind, o=opcode, n=number: at(fake, k, o, n)
+    """Yield a name and a mishap for each kind, each of the requests and each of its occurrences.
+
+    beside: the kind of mishap that comes with each; decides which are taken where not all are.
+    """
+    cases = itertools.product(KINDS, opcodes, range(1, numbers + 1))
+    for kind, opcode, number in itertools.islice(cases, KINDS.index(beside) % STRIDE, None, STRIDE):
+        name = f"{kind} of {opcode.name} {number}"
+        yield name, lambda fake, k=kind, o=opcode, n=number: at(fake, k, o, n)
 
 
 def make_repeatable(seed: int) -> random.Random:
@@ -56,12 +69,17 @@ def make_repeatable(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-async def disturb(fake: FakeEnsemble, chance: random.Random, *, pause: float = 3.0) -> None:
-    """Let one mishap follow the other until cancelled; then heal."""
+async def disturb(
+    fake: FakeEnsemble, chance: random.Random, *, expires: bool, pause: float = 3.0
+) -> None:
+    """Let one mishap follow the other until cancelled; then heal.
+
+    expires: also end sessions at any moment, without a warning.
+    """
     try:
         while True:
             await trio.sleep(chance.uniform(0, pause))
-            await _disturb_once(fake, chance)
+            await _disturb_once(fake, chance, expires=expires)
     finally:
         fake.down, fake.mute = set(), set()
         fake.cut_off.clear()
@@ -69,7 +87,7 @@ async def disturb(fake: FakeEnsemble, chance: random.Random, *, pause: float = 3
         fake.cut()
 
 
-async def _disturb_once(fake: FakeEnsemble, chance: random.Random) -> None:
+async def _disturb_once(fake: FakeEnsemble, chance: random.Random, *, expires: bool) -> None:
     opcode = chance.choice(REQUESTS)
     match chance.randrange(9):
         case 0:
@@ -79,7 +97,7 @@ async def _disturb_once(fake: FakeEnsemble, chance: random.Random) -> None:
         case 3:
             strike(fake, chance.choice(KINDS), opcode)
         case 4:
-            if fake.sessions:
+            if fake.sessions and expires:
                 fake.expire(chance.choice(sorted(fake.sessions)))
         case 5:
             fake.down = {chance.choice((-1, 1, 2, 3))}
@@ -96,3 +114,49 @@ async def _disturb_once(fake: FakeEnsemble, chance: random.Random) -> None:
             await trio.sleep(chance.uniform(0, 8))
             fake.cut_off.clear()
             fake.cut()
+
+
+class CancelAtStep(trio.abc.Instrument):
+    """Cancels a scope after the n-th step of whatever task, servers' tasks included."""
+
+    def __init__(self, number: int, scope: trio.CancelScope) -> None:
+        self._left = number
+        self._scope = scope
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._left -= 1
+        if not self._left:
+            self._scope.cancel()
+
+
+async def steps_that_leave_nothing(
+    fake: FakeEnsemble,
+    zk: client.Client,
+    attempt: Callable[[client.Client], AbstractAsyncContextManager[Any]],
+    mishap: Callable[[Any], None] = lambda _fake: None,
+) -> int:
+    """Cancel an attempt after each step of all tasks; return how many there were.
+
+    Where tasks in the background do the work, the checkpoints of the caller's task alone are few.
+    """
+    number = 1 - STRIDE
+    while True:
+        number += STRIDE
+        mishap(fake)
+        with trio.CancelScope() as scope:
+            instrument = CancelAtStep(number, scope)
+            trio.lowlevel.add_instrument(instrument)
+            try:
+                async with attempt(zk):
+                    pass
+            finally:
+                trio.lowlevel.remove_instrument(instrument)
+        fake.down = set()
+        await trio.sleep(0.5)
+        await zk.sync()
+        fake.forget_mishaps()
+        await wait_all_tasks_blocked()
+        left = [path for path, node in fake.tree.nodes.items() if node.owner]
+        assert left == [], f"cancelled at step {number}"
+        if not scope.cancel_called:
+            return number

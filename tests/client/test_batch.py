@@ -4,6 +4,7 @@
 
 import pytest
 import trio
+import trio.testing
 
 import client
 from coord.wire.numbers import OpCode
@@ -85,6 +86,48 @@ async def test_a_batch_cut_at_any_request_writes_nothing_twice(autojump_clock, f
             known += 1
         assert known <= len(await zk.get_children(f"/{number}")) <= 9
         fake.forget_mishaps()
+
+
+class Stuck(trio.abc.Stream):
+    """A stream that takes no more bytes once it is told so."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.is_stuck = False
+
+    async def send_all(self, data: bytes) -> None:
+        if self.is_stuck:
+            await trio.sleep_forever()
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def test_a_batch_that_was_never_handed_over_is_sent_again(autojump_clock, fake):
+    streams: list[Stuck] = []
+
+    async def open_stream(host: str, port: int) -> Stuck:
+        streams.append(Stuck(await fake.open_stream(host, port)))
+        return streams[-1]
+
+    async with fake.connect(open_stream=open_stream) as zk, trio.open_nursery() as nursery:
+        await zk.create("/a")
+        streams[-1].is_stuck = True
+        nursery.start_soon(zk.exists, "/")  # fills the connection
+        await trio.testing.wait_all_tasks_blocked()
+        batch = zk.batch()
+        changed = [batch.set("/a", b"") for _ in range(5)]
+        nursery.start_soon(batch.send)
+        await trio.testing.wait_all_tasks_blocked()
+        fake.cut()
+    assert [each.result().version for each in changed] == [1, 2, 3, 4, 5]
 
 
 async def test_what_cannot_be_sent_is_the_outcome_of_its_request_alone(autojump_clock, fake, zk):

@@ -53,6 +53,7 @@ def test_an_environment_holds_the_fields_under_names_of_their_own():
         "COORD_PROVE": "ping",
         "COORD_CLOSE_TIMEOUT": "500ms",
         "COORD_PURE": "1",  # the server's
+        "COORD_LOCK_TOKEN": "7",  # that of a command, to its child
         "PATH": "/bin",
     }
     assert ClientConfig.from_env(environ) == EXPECTED

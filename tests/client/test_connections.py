@@ -50,7 +50,7 @@ async def test_a_connection_that_stands_too_late_is_closed(autojump_clock, fake)
     async def open_stream(host: str, port: int):
         with trio.CancelScope(shield=True):  # as an attempt that notices too late
             await trio.sleep(0.3)
-        return await fake.open_stream(host, port)
+            return await fake.open_stream(host, port)
 
     async with fake.connect("one:1,two:2", open_stream=open_stream) as zk:
         await zk.sync()
@@ -108,6 +108,17 @@ async def _bound() -> trio.socket.SocketType:
 async def _connect(hosts: str) -> None:
     async with client.connect(hosts):
         pass
+
+
+async def test_a_server_is_told_what_the_client_has_seen(autojump_clock, fake):
+    """So one that has seen less does not serve it: time does not run backwards."""
+    async with fake.connect() as zk:
+        for seen in (0, 1, 2):
+            assert fake.zxids[-1] >= seen
+            await zk.create(f"/{seen}")
+            fake.cut()
+            await zk.exists("/")
+        assert fake.zxids[-1] == fake.tree.zxid
 
 
 # Away.
@@ -235,6 +246,20 @@ async def test_a_lock_is_not_proved_by_a_read_only_server(autojump_clock, fake):
         fake.alone = set()
 
 
+async def test_what_is_pinned_to_the_session_waits_for_it(autojump_clock, fake):
+    states = States()
+    async with fake.connect(read_only=True, instruments=[states]) as zk:
+        session = zk.session
+        fake.alone = {1, 2, 3}
+        fake.cut()
+        await states.wait(State.READ_ONLY)
+        with trio.move_on_after(1):
+            await zk._calls.exists("/", session=session)
+            raise AssertionError
+        fake.alone = set()
+        assert await zk._calls.exists("/", session=session) is not None
+
+
 async def test_a_session_that_ended_meanwhile_is_followed_by_a_new_one(autojump_clock, fake):
     states = States()
     async with fake.connect(read_only=True, instruments=[states]) as zk:
@@ -273,10 +298,13 @@ async def test_states_are_told_in_order(autojump_clock, fake):
 
 async def test_the_end_waits_for_requests_that_wait_for_their_turn(autojump_clock, fake):
     """Requests that others made before the block ended are sent, not dropped."""
-    async with trio.open_nursery() as nursery, fake.connect(in_flight=1) as zk:
-        for number in range(10):
-            nursery.start_soon(zk.create, f"/n{number}")
-        await trio.testing.wait_all_tasks_blocked(0)
+    async with trio.open_nursery() as nursery:
+        async with fake.connect(in_flight=1) as zk:
+            for number in range(10):
+                nursery.start_soon(zk.create, f"/n{number}")
+            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # all of them have begun
+            assert len(fake.tree.names("/")) < 10
     assert len(fake.tree.names("/")) == 10
     assert fake.sessions == {}
 

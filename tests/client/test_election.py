@@ -2,6 +2,9 @@
 
 # ruff: noqa: PT012  (what raises is the whole block)
 
+import functools
+import itertools
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -63,3 +66,82 @@ async def test_a_leader_that_is_lost_is_told(autojump_clock, fake, zk):
             assert isinstance(term, client.Term)
             fake.expire(zk.session.id)
             await trio.sleep_forever()
+
+
+async def test_one_that_resigns_ends_its_body_without_an_error(autojump_clock, fake, zk):
+    ended = False
+    async with zk.lead("/svc", b"a") as term:
+        try:
+            term.resign()
+            await trio.sleep_forever()
+        finally:
+            ended = True
+            assert len(fake.tree.names("/svc")) == 1
+    assert ended
+    assert term.lost is None
+    assert fake.tree.names("/svc") == []
+
+
+async def test_the_leader_runner_stands_again_after_each_loss(autojump_clock, fake, zk):
+    terms = []
+
+    async def work(term: client.Term) -> str:
+        terms.append(term.token)
+        if len(terms) == 1:
+            fake.expire(zk.session.id)
+        elif len(terms) == 2:
+            term.resign()
+        else:
+            return "done"
+        await trio.sleep_forever()
+        raise AssertionError
+
+    assert await zk.run_leader("/svc", work) == "done"
+    assert terms == sorted(terms)
+    assert len(terms) == 3
+    assert fake.tree.names("/svc") == []
+
+
+async def test_an_error_of_the_work_ends_the_leader_runner(autojump_clock, fake, zk):
+    async def work(term: client.Term) -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        await zk.run_leader("/svc", work)
+    assert fake.tree.names("/svc") == []
+
+
+async def test_an_error_of_the_work_is_followed_by_another_term_after_a_pause(
+    autojump_clock, fake, zk
+):
+    began = []
+
+    async def work(term: client.Term) -> None:
+        began.append(trio.current_time())
+        raise KeyError("mine")
+
+    restart = client.Backoff(first=1, longest=2, times=3)
+    with pytest.raises(KeyError):
+        await zk.run_leader("/svc", work, restart=restart)
+    pauses = [late - early for early, late in itertools.pairwise(began)]
+    assert len(pauses) == 3
+    assert 0.5 <= pauses[0] <= 1.1
+    assert all(1 <= each <= 2.1 for each in pauses[1:])
+
+
+async def test_one_that_resigns_lets_another_lead(autojump_clock, fake, zk):
+    led = []
+
+    async def work(name: str, term: client.Term) -> None:
+        led.append(name)
+        await trio.sleep(1)
+        term.resign()
+        await trio.sleep(1)
+
+    async with fake.connect() as other, trio.open_nursery() as nursery:
+        for who, name in ((zk, "a"), (other, "b")):
+            nursery.start_soon(who.run_leader, "/svc", functools.partial(work, name))
+            await trio.sleep(0.1)
+        await trio.sleep(9)
+        nursery.cancel_scope.cancel()
+    assert led[:6] == ["a", "b", "a", "b", "a", "b"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from kazoo.client import KazooClient
 from kazoo.recipe.election import Election
-from kazoo.recipe.lock import Lock
+from kazoo.recipe.lock import Lock, ReadLock, Semaphore, WriteLock
 
 import client
 
@@ -147,4 +148,83 @@ async def test_curator_and_we_exclude_each_other_and_elect_one_leader(zk, curato
         break
     assert await curator.do("leave") == "left"
     async with zk.lead("/svc", b"ours", layout="curator"):
+        pass
+
+
+async def is_refused(lock) -> bool:
+    """Whether a lock is taken at present."""
+    try:
+        async with lock:
+            return False
+    except trio.WouldBlock:
+        return True
+
+
+async def test_kazoo_and_we_read_together_and_write_alone(zk, kazoo):
+    reading, writing = ReadLock(kazoo, "/x", "theirs"), WriteLock(kazoo, "/x", "theirs")
+
+    async def tries(lock: Lock) -> bool:
+        return await trio.to_thread.run_sync(lambda: lock.acquire(blocking=False))
+
+    async with zk.read_lock("/x", layout="kazoo") as ours:
+        assert await tries(reading)
+        assert not await tries(writing)
+        assert await is_refused(ours.upgrade(wait=False))
+        assert await is_refused(zk.write_lock("/x", layout="kazoo", wait=False))
+        await trio.to_thread.run_sync(reading.release)
+        async with ours.upgrade(wait=False):
+            assert not await tries(reading)
+    async with zk.write_lock("/x", layout="kazoo"):
+        assert not await tries(reading)
+        assert not await tries(writing)
+    assert await tries(writing)
+    assert await is_refused(zk.read_lock("/x", layout="kazoo", wait=False))
+    assert await is_refused(zk.write_lock("/x", layout="kazoo", wait=False))
+    async with trio.open_nursery() as nursery:
+
+        async def release() -> None:
+            await until_contended(zk, "/x")
+            await trio.to_thread.run_sync(writing.release)
+
+        nursery.start_soon(release)
+        async with zk.read_lock("/x", layout="kazoo"):
+            assert not writing.is_acquired
+
+
+async def test_kazoo_and_we_share_the_permits_of_a_semaphore(zk, kazoo):
+    theirs = Semaphore(kazoo, "/s", "theirs", max_leases=1)
+    async with zk.semaphore("/s", 1, b"ours", layout="kazoo"):
+        assert not await trio.to_thread.run_sync(lambda: theirs.acquire(blocking=False))
+        assert await trio.to_thread.run_sync(theirs.lease_holders) == ["ours"]
+    await trio.to_thread.run_sync(theirs.acquire)
+    assert await is_refused(zk.semaphore("/s", 1, layout="kazoo", wait=False))
+    await zk.set_limit("/s", 2)
+    async with zk.semaphore("/s", layout="kazoo", wait=False):
+        assert len(await zk.get_children("/s")) == 2
+
+
+async def test_curator_and_we_share_read_locks_and_semaphores(zk, curator):
+    async with zk.read_lock("/x", layout="curator") as ours:
+        assert await curator.do("try read") == "true"
+        assert await is_refused(ours.upgrade(wait=False))
+        assert await is_refused(zk.write_lock("/x", layout="curator", wait=False))
+        assert await curator.do("unread") == "released"
+        assert await curator.do("try write") == "false"
+        async with trio.open_nursery() as nursery, ours.upgrade(wait=False):
+            nursery.start_soon(curator.do, "read")
+            await trio.testing.wait_all_tasks_blocked(0.2)
+    assert await curator.do("unread") == "released"
+    async with zk.write_lock("/x", layout="curator"):
+        assert await curator.do("try read") == "false"
+        assert await curator.do("try write") == "false"
+    assert await curator.do("try write") == "true"
+    assert await is_refused(zk.read_lock("/x", layout="curator", wait=False))
+    assert await curator.do("unwrite") == "released"
+
+    async with zk.semaphore("/s", 1, layout="curator"):
+        assert await curator.do("try permit") == "false"
+    assert await curator.do("try permit") == "true"
+    assert await is_refused(zk.semaphore("/s", 1, layout="curator", wait=False))
+    assert await curator.do("return") == "returned"
+    async with zk.semaphore("/s", 1, layout="curator", wait=False):
         pass

@@ -32,7 +32,7 @@ async def test_one_holds_and_the_others_follow_in_order(autojump_clock, fake, zk
 
 async def test_one_that_leaves_wakes_one_only(autojump_clock, fake, zk):
     async def contend() -> None:
-        async with zk.lock("/x"):
+        async with fake.connect() as own, own.lock("/x"):
             await trio.sleep(1)
 
     async with trio.open_nursery() as nursery:

@@ -73,8 +73,11 @@ async def test_transactions_are_done_as_a_whole(zk):
         both.create("/a/n-", sequence=True)
         both.set_data("/a", b"2", 0)
         both.check("/a", 1)
-    path, child, stat, checked = both.results
+        both.create("/a/c", container=True)
+        both.create("/a/t", ttl=60.0)
+    path, child, stat, checked, *others = both.results
     assert (path, child, checked) == ("/a", "/a/n-0000000000", None)
+    assert others == ["/a/c", "/a/t"]
     assert stat.version == 1
     with pytest.raises(client.BadVersion, match="/a"):
         async with zk.transaction() as both:
@@ -183,7 +186,7 @@ async def test_a_session_is_resumed_on_a_new_connection(hosts):
         assert len(streams) == 2
 
 
-@pytest.mark.parametrize("layout", ["coord", "kazoo", "curator"])
+@pytest.mark.parametrize("layout", ["coord", "kazoo", "curator", "zk"])
 async def test_locks_exclude_each_other_and_tokens_grow(zk, hosts, layout):
     tokens = []
     inside = 0
@@ -215,6 +218,33 @@ async def test_a_lock_ends_with_its_session(zk, hosts):
             await trio.sleep_forever()
     async with client.connect(hosts) as other, other.lock("/x", wait=False):
         pass
+
+
+async def test_read_locks_semaphores_and_bound_operations_work_at_real_servers(zk, hosts):
+    async with client.connect(hosts) as other:
+        async with zk.read_lock("/x", b"r") as ours, other.read_lock("/x"):
+            with pytest.raises(trio.WouldBlock):
+                async with ours.upgrade(wait=False):
+                    raise AssertionError
+            lock = await zk.describe_lock("/x")
+            assert [each.kind for each in lock.holders] == ["read", "read"]
+            assert lock.holders[0].session_id == zk.session.id
+        async with zk.read_lock("/x") as ours, ours.upgrade() as alone:
+            path, stat = await alone.client.create("/a/b", b"1", makepath=True, include_data=True)
+            assert (path, stat.data_length) == ("/a/b", 1)
+            async with alone.transaction() as both:
+                both.set_data("/a/b", b"2")
+                both.delete("/a/b")
+            assert both.results[1] is None
+        async with zk.semaphore("/s", 2), other.semaphore("/s", 2):
+            with pytest.raises(trio.WouldBlock):
+                async with zk.semaphore("/s", wait=False):
+                    raise AssertionError
+            await other.set_limit("/s", 3)
+            async with zk.semaphore("/s", wait=False) as held:
+                await zk.fence("/fence").admit(held.token)
+        with pytest.raises(client.StaleToken):
+            await zk.fence("/fence").admit(held.token - 1)
 
 
 async def test_a_leader_is_elected_and_observed(zk, hosts):

@@ -3,7 +3,11 @@
 import tomllib
 from pathlib import Path
 
+import attrs
+import trio
+
 import client
+from client import ClientConfig
 from coord.wire import errors
 from tests.client import usage
 
@@ -17,14 +21,21 @@ def test_the_types_of_the_program_are_checked_strictly():
     assert (ROOT / "client" / "py.typed").exists()
 
 
-async def test_the_program_runs(autojump_clock, fake):
+async def test_the_program_runs(autojump_clock, servers):
     slow = usage.Slow()
-    fake.tree.put("/app", b"")
-    async with fake.connect(usage.configuration(), instruments=[slow]) as zk:
+    async with servers.connect() as zk:
+        await zk.create("/app")
+    hosts = ClientConfig(servers.hosts + "/app").hosts
+    config = attrs.evolve(usage.configuration(), hosts=hosts)
+    reach = servers.open_stream
+    async with client.connect(
+        config, instruments=[slow], open_stream=reach, clock=trio.current_time
+    ) as zk:
         await usage.znodes(zk)
         await usage.several(zk)
         await usage.watches(zk)
         await usage.locks(zk)
+        await usage.values(zk)
         assert usage.state(zk) == "there"
     assert slow.found == []
 

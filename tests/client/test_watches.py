@@ -209,6 +209,7 @@ async def test_a_lost_connection_is_a_gap(autojump_clock, fake, zk):
         await wait_all_tasks_blocked()
         fake.cut()
         await wait_all_tasks_blocked()
+        assert (await anext(events)).kind == EventType.NODE_CREATED
         assert await anext(events) == client.Resynced(gap=True)
         fake.tree.put("/a", b"2")
         assert (await anext(events)).kind == EventType.NODE_DATA_CHANGED
@@ -268,3 +269,13 @@ async def test_add_watch_and_remove_watches_are_there_for_what_needs_them(autoju
     await zk.remove_watches("/a")
     with pytest.raises(client.NoWatcher):
         await zk.remove_watches("/a")
+
+
+async def test_a_cancelled_question_for_a_watch_leaves_nobody_without_one(autojump_clock, fake, zk):
+    async with zk.watch("/a") as states, zk.events("/a") as events:
+        fake.mute = {OpCode.ADD_WATCH}
+        with trio.move_on_after(1):
+            await anext(events)
+        assert await anext(states) is None
+        fake.tree.put("/a", b"1")
+        assert (await anext(states)).data == b"1"

@@ -67,6 +67,8 @@ class Node:
     owner: int = 0
     version: int = 0
     aversion: int = 0
+    ctime: int = 0
+    mtime: int = 0
     creates: int = 0
     children: set[str] = attrs.field(factory=set)
 
@@ -74,8 +76,8 @@ class Node:
         return Stat(
             czxid=self.czxid,
             mzxid=self.mzxid,
-            ctime=self.czxid * 1000,
-            mtime=self.mzxid * 1000,
+            ctime=self.ctime,
+            mtime=self.mtime,
             version=self.version,
             cversion=2 * self.creates - len(self.children),
             aversion=self.aversion,
@@ -95,6 +97,8 @@ class Tree:
 
     def __init__(self) -> None:
         self.zxid = 0
+        self.now_ms: Callable[[], int] = lambda: self.zxid * 1000
+        """The servers' clock: a second for each write, where a test does not say otherwise."""
         self.nodes: dict[str, Node] = {"/": Node(b"", (), 0, 0, 0)}
         self.watching: list[Watching] = []
         self._events: list[tuple[EventType, str]] = []
@@ -135,7 +139,7 @@ class Tree:
         self.zxid += 1
         if path in self.nodes:
             node = self.nodes[path]
-            node.data, node.mzxid, node.version = data, self.zxid, node.version + 1
+            self._set(node, data)
             self._events.append((EventType.NODE_DATA_CHANGED, path))
         else:
             self._add(path, Node(data, (), self.zxid, self.zxid, self.zxid, owner))
@@ -153,7 +157,12 @@ class Tree:
         except KeyError:
             raise NoNode from None
 
+    def _set(self, node: Node, data: bytes | None) -> None:
+        node.data, node.mzxid, node.version = data, self.zxid, node.version + 1
+        node.mtime = self.now_ms()
+
     def _add(self, path: str, node: Node) -> None:
+        node.ctime = node.mtime = self.now_ms()
         parent = self.node(parent_of(path))
         parent.children.add(path.rpartition("/")[2])
         parent.creates += 1
@@ -221,7 +230,7 @@ class Tree:
 
     def set_data(self, _session: int, request: Any) -> SetDataReply:
         node = self._at_version(request)
-        node.data, node.mzxid, node.version = request.data, self.zxid, node.version + 1
+        self._set(node, request.data)
         self._events.append((EventType.NODE_DATA_CHANGED, request.path))
         return SetDataReply(node.stat())
 

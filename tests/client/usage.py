@@ -75,6 +75,16 @@ async def watches(zk: Client) -> None:
     async for names in zk.watch_children("/"):
         assert_type(names, list[str] | None)
         break
+    async for event in zk.events("/a", recursive=True):
+        assert_type(event, client.Event | client.Resynced)
+        break
+    async for tree in zk.watch_tree("/a"):
+        assert_type(tree, client.Tree)
+        break
+    async with zk.cache("/a") as cache:
+        assert_type(cache["/"], Znode)
+        assert_type(cache.zxid, int)
+        assert_type(cache.stale_since, float | None)
     await zk.create("/settings", b'{"rate": 2.5}')
     async for settings in zk.config("/settings", Settings):
         assert_type(settings, Settings | client.BadConfig[Settings])
@@ -88,8 +98,20 @@ async def locks(zk: Client) -> None:
         async with zk.transaction() as guarded:
             guarded.add(held.guard())
             guarded.set_data("/a", b"2")
+    async with zk.read_lock("/locks/rw") as reading:
+        assert_type(reading, client.ReadHeld)
     async with zk.lead("/svc", b"me") as term:
         assert_type(term, client.Term)
+    async for leader in zk.observe("/svc"):
+        assert_type(leader, client.Leader | None)
+        break
+    assert_type(await zk.describe_lock("/locks/x"), client.LockDescription)
+
+
+async def values(zk: Client) -> None:
+    await zk.create("/count", b"0")
+    assert_type(await zk.counter("/count").add(2), int)
+    assert_type(await zk.value("/count").get(), bytes)
 
 
 def state(zk: Client) -> str:

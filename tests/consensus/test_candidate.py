@@ -39,7 +39,9 @@ def standing(*, is_founded: bool = True, quorums: str = "majority") -> tuple[Can
     return candidate, core
 
 
-def promise(replica: int, current_epoch: int, last_index: int, birth: int = 0) -> Promise:
+def promise(
+    replica: int, current_epoch: int, last_index: int, birth: int = 0, owed: int = 0
+) -> Promise:
     return Promise(
         epoch=OWN,
         round=0,
@@ -47,6 +49,7 @@ def promise(replica: int, current_epoch: int, last_index: int, birth: int = 0) -
         current_epoch=current_epoch,
         last_index=last_index,
         marks=(Mark(last_index, 1),),
+        owed=owed,
     )
 
 
@@ -116,3 +119,36 @@ def test_it_lets_the_best_stand_that_has_trimmed_what_is_lacking() -> None:
     change = candidate.receive(2, History(OWN, Mark(40, 5), 50, ()))
     assert isinstance(change, Follow)
     assert (2, TakeOver(OWN)) in core.outbox.sends
+
+
+def test_a_promise_that_owes_what_may_be_committed_is_no_witness() -> None:
+    """Of five, the lost end may be on it and the two that are silent."""
+    candidate, core = standing()
+    assert candidate.receive(2, promise(2, HELD, 10)) is None
+    assert candidate.receive(3, promise(3, HELD, 8, owed=12)) is None
+    assert not [m for _, m in core.outbox.sends if isinstance(m, Fetch)]
+    assert isinstance(candidate.receive(4, promise(4, HELD, 10)), Lead), "three never had it"
+
+
+def test_a_promise_that_owes_no_more_than_others_have_is_as_good_as_any() -> None:
+    candidate, _core = standing()
+    assert candidate.receive(2, promise(2, HELD, 10)) is None
+    assert isinstance(candidate.receive(3, promise(3, HELD, 8, owed=10)), Lead)
+
+
+def test_what_is_mended_meanwhile_is_fetched() -> None:
+    candidate, core = standing()
+    assert candidate.receive(2, promise(2, HELD, 10)) is None
+    assert candidate.receive(3, promise(3, HELD, 8, owed=12)) is None
+    core.now_ms += core.settings.heartbeat_ms
+    candidate.tick()
+    assert (3, Candidacy(7, OWN, 101)) in core.outbox.sends
+    assert candidate.receive(3, promise(3, HELD, 12)) is None
+    assert [peer for peer, m in core.outbox.sends if isinstance(m, Fetch)] == [3]
+
+
+def test_nobody_founds_with_the_promise_of_one_that_lost_everything() -> None:
+    candidate, _core = standing(is_founded=False)
+    for replica in (2, 3, 4):
+        assert candidate.receive(replica, promise(replica, 0, 0)) is None
+    assert isinstance(candidate.receive(5, promise(5, 0, 0, owed=3)), Follow)

@@ -157,7 +157,7 @@ class Flipping:
         assert "Traceback" not in output
         if "fetched from the leader" in output:
             self.outcomes["tree fetched anew"] += 1
-        elif "does not vote" in output:
+        elif "no witness" in output:
             self.outcomes["entries mended"] += 1
         elif "begins anew" in output:
             self.outcomes["log begun anew at the tree"] += 1

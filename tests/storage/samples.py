@@ -1,6 +1,8 @@
 """Entries, Persists and trees to store, and a view of all that a store holds."""
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import lmdb
 
@@ -97,12 +99,14 @@ def flush_all(tree: TreeStore, index: int, configuration: bytes = b"") -> None:
 
 def flip_bit(path: Path, database: bytes, key: bytes, at: int) -> None:
     """Change one bit of a stored value in the file, as a rotten disk would."""
-    environment = lmdb.open(str(path), max_dbs=8, lock=False, map_size=1 << 30, readonly=True)
-    opened = environment.open_db(database, create=False)
-    with environment.begin() as transaction:
-        value = transaction.get(key, db=opened)
-    environment.close()
     file = path / "data.mdb"
+    with TemporaryDirectory() as copy:  # the file itself may be open
+        shutil.copy(file, copy)
+        environment = lmdb.open(copy, max_dbs=8, lock=False, map_size=1 << 30, readonly=True)
+        opened = environment.open_db(database, create=False)
+        with environment.begin() as transaction:
+            value = transaction.get(key, db=opened)
+        environment.close()
     data = file.read_bytes()
     rotten = bytearray(value)
     rotten[at] ^= 0x10

@@ -9,7 +9,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from coord.storage.environment import failure, sync_folder
+from coord.storage.environment import Environment, failure, sync_folder
 from coord.storage.errors import DamagedTree, DiskFull, StorageFailed
 from coord.storage.tree import TreeStore
 from tests.storage.samples import everything, fill, flush_all, history, opened_log, persist
@@ -63,4 +63,10 @@ def test_a_file_whose_end_was_lost_is_damaged_and_no_sudden_end(tmp_path):
     os.truncate(file, length // 2)
     with pytest.raises(DamagedTree):
         everything(TreeStore.open(tmp_path / "tree", checked_bytes_max=0))
+    environment = Environment.open(
+        tmp_path / "tree", map_bytes=1 << 30, locked=True, durable=True, damage=DamagedTree
+    )
     assert file.stat().st_size == length
+    with pytest.raises((DamagedTree, lmdb.Error)):
+        environment.database(b"nodes")
+    environment.close()
