@@ -1,12 +1,9 @@
 """What a command of the shell is: how it is written, what it does, and how its words are read."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import attrs
-
-if TYPE_CHECKING:
-    from coord.cli.shell.shell import Shell
 
 
 class UsageError(Exception):
@@ -37,8 +34,8 @@ class Row:
     """How it is written."""
     help: str
     """What it does, in a line."""
-    action: Callable[["Shell", Given], Awaitable[None]]
-    """Carries it out."""
+    action: Callable[[Any, Given], Awaitable[None]]
+    """Carries it out in the `Shell` it is given, which knows rows, and so has no name here."""
     options: str = ""
     """The names of its options, without their dash; with a colon when a value follows."""
     words: tuple[int, int] = (1, 1)
