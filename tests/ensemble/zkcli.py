@@ -22,7 +22,7 @@ from tests.ensemble.commands import ENVIRONMENT, ROOT
 
 SHELL = Path("/usr/share/zookeeper/bin/zkCli.sh")
 EVENT = re.compile(r"\nWATCHER::\n\nWatchedEvent state:(\w+) type:(\w+) path:(\S+)\n")
-SECONDS = 60
+SECONDS = 120
 
 SCRIPT = """
 create BASE/a one
