@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from client import Instrument
-from coord.cli.shell.completion import Fragment, ShellCompleter
+from coord.cli.shell.completion import Fragment, LiveTree, ShellCompleter
 from coord.cli.shell.output import Output
 from coord.cli.shell.prompt import ShellHistory, open_history
 from coord.cli.shell.row import UsageError, quoted, split
@@ -274,12 +274,17 @@ async def test_where_no_server_answers_a_command_ends_in_time(
 
 async def completed(shell: Shell, line: str) -> list[str]:
     """What Tab offers at the end of a line, each put into its place."""
-    completer = ShellCompleter(shell, trio.lowlevel.current_trio_token())
     fragment = Fragment.of(line)
     if fragment is None:
         return []
-    words = await trio.to_thread.run_sync(lambda: [word for word, _ in completer.choices(fragment)])
+    names = await live_tree(shell).fetch(fragment.text.rpartition("/")[0] or "/")
+    completer = ShellCompleter(shell.commands, lambda _parent: names)
+    words = [word for word, _shown in completer.choices(fragment)]
     return [line[: len(line) - fragment.length] + fragment.replaced_by(word) for word in words]
+
+
+def live_tree(shell: Shell) -> LiveTree:
+    return LiveTree(shell.connection, trio.lowlevel.current_trio_token())
 
 
 async def test_commands_options_and_paths_of_the_live_tree_are_completed(fake: Fake) -> None:
@@ -311,8 +316,7 @@ async def test_completion_does_not_wait_for_servers_that_are_silent(
         for connection in fake.connections:
             connection.scope.cancel()
         before = trio.current_time()
-        completer = ShellCompleter(shell, trio.lowlevel.current_trio_token())
-        assert await completer._fetch("/") == []
+        assert await live_tree(shell).fetch("/") == []
         assert trio.current_time() - before < 2
 
 

@@ -4,7 +4,7 @@ prompt_toolkit asks in a thread of its own, so the prompt never waits; the answe
 and limited in time and in size.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -14,8 +14,8 @@ from prompt_toolkit.document import Document
 
 from client import ZooKeeperError
 from client.errors import ClientClosed
-from coord.cli.shell.row import quoted, split_open
-from coord.cli.shell.shell import Shell
+from coord.cli.shell.connection import Connection
+from coord.cli.shell.row import Row, quoted, split_open
 
 COMPLETED_WITHIN_S: Final = 1.0
 """After this there is no completion."""
@@ -57,12 +57,43 @@ class Fragment:
         return len(self.text) + len(self.quote)
 
 
+class LiveTree:
+    """The servers' tree, as a thread of prompt_toolkit may ask for it."""
+
+    def __init__(self, connection: Connection, token: trio.lowlevel.TrioToken) -> None:
+        self._connection = connection
+        self._token = token
+
+    def children(self, parent: str) -> list[str]:
+        """Return what `fetch` does; from another thread than Trio's."""
+        try:
+            return trio.from_thread.run(self.fetch, parent, trio_token=self._token)
+        except (trio.RunFinishedError, trio.Cancelled):
+            return []  # the shell is ending
+
+    async def fetch(self, parent: str) -> list[str]:
+        """Return the names of children; none where they cannot be had soon, or are too many."""
+        zk = self._connection.client_nowait()
+        if zk is None:
+            return []
+        with trio.move_on_after(COMPLETED_WITHIN_S):
+            try:
+                stat = await zk.exists(parent)
+                if stat is not None and stat.num_children <= CHILDREN_MAX:
+                    return sorted(await zk.get_children(parent))
+            except (ZooKeeperError, ClientClosed, ValueError):
+                return []
+        return []
+
+
 class ShellCompleter(Completer):
     """Completes a line of a shell."""
 
-    def __init__(self, shell: Shell, token: trio.lowlevel.TrioToken) -> None:
-        self._shell = shell
-        self._token = token
+    def __init__(
+        self, commands: Mapping[str, Row], children: Callable[[str], Sequence[str]]
+    ) -> None:
+        self._commands = commands
+        self._children = children
 
     def get_completions(self, document: Document, _event: CompleteEvent) -> Iterable[Completion]:
         """Yield what may stand at the cursor."""
@@ -76,13 +107,12 @@ class ShellCompleter(Completer):
 
     def choices(self, fragment: Fragment) -> Iterable[tuple[str, str]]:
         """Yield the words that may stand there, and how each is shown."""
-        commands = self._shell.commands
         if not fragment.before or fragment.before == ("help",):
-            for name in sorted(commands, key=str.lower):
+            for name in sorted(self._commands, key=str.lower):
                 if name.lower().startswith(fragment.text.lower()):
                     yield name, name
-        elif fragment.text.startswith("-") and fragment.before[0] in commands:
-            for option in commands[fragment.before[0]].options.split():
+        elif fragment.text.startswith("-") and fragment.before[0] in self._commands:
+            for option in self._commands[fragment.before[0]].options.split():
                 if f"-{option}".startswith(fragment.text):
                     yield f"-{option.removesuffix(':')}", f"-{option.removesuffix(':')}"
         elif fragment.text.startswith("/"):
@@ -90,22 +120,3 @@ class ShellCompleter(Completer):
             for name in self._children(parent or "/"):
                 if name.startswith(start):
                     yield f"{parent}/{name}", name
-
-    def _children(self, parent: str) -> list[str]:
-        try:
-            return trio.from_thread.run(self._fetch, parent, trio_token=self._token)
-        except (trio.RunFinishedError, trio.Cancelled):
-            return []  # the shell is ending
-
-    async def _fetch(self, parent: str) -> list[str]:
-        zk = self._shell.connection.client_nowait()
-        if zk is None:
-            return []
-        with trio.move_on_after(COMPLETED_WITHIN_S):
-            try:
-                stat = await zk.exists(parent)
-                if stat is not None and stat.num_children <= CHILDREN_MAX:
-                    return sorted(await zk.get_children(parent))
-            except (ZooKeeperError, ClientClosed, ValueError):
-                return []
-        return []

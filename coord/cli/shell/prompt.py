@@ -22,7 +22,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.patch_stdout import StdoutProxy
 
 from client import State
-from coord.cli.shell.completion import ShellCompleter
+from coord.cli.shell.completion import LiveTree, ShellCompleter
 from coord.cli.shell.shell import Shell
 
 SECRET: Final = ("addauth",)
@@ -87,9 +87,10 @@ class Prompt:
     def __init__(self, shell: Shell, history: Path) -> None:
         self._shell = shell
         self._command = trio.CancelScope()
+        tree = LiveTree(shell.connection, trio.lowlevel.current_trio_token())
         self._session: PromptSession[str] = PromptSession(
             history=open_history(history),
-            completer=ShellCompleter(shell, trio.lowlevel.current_trio_token()),
+            completer=ShellCompleter(shell.commands, tree.children),
             complete_in_thread=True,
             complete_while_typing=False,  # each completion asks the servers
             lexer=CommandLexer(shell),
