@@ -16,6 +16,7 @@ from client.batch import Answer, Batch
 from client.cache import Cache
 from client.calls import OPEN_ACL
 from client.client import Client
+from client.codec import JSON, BadData, Codec, strict_converter
 from client.config import Auth, ClientConfig, WhenAway
 from client.deadline import Clock, Prove
 from client.errors import (
@@ -53,6 +54,7 @@ from client.session import Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
 from client.tree import Tree
+from client.typed import Found, Typed
 from client.znodes import Stat, Znode
 from coord.wire.errors import (
     ApiError,
@@ -92,6 +94,7 @@ from coord.wire.numbers import EventType, Permission, WatcherType
 from coord.wire.records import Acl, Id
 
 __all__ = [
+    "JSON",
     "OPEN_ACL",
     "Acl",
     "Answer",
@@ -102,6 +105,7 @@ __all__ = [
     "Backoff",
     "BadArguments",
     "BadConfig",
+    "BadData",
     "BadVersion",
     "Barrier",
     "Batch",
@@ -113,6 +117,7 @@ __all__ = [
     "ClientConfig",
     "ClientConfigError",
     "Clock",
+    "Codec",
     "ConnectionLoss",
     "Contending",
     "Counter",
@@ -124,6 +129,7 @@ __all__ = [
     "EventType",
     "Fence",
     "ForeignUse",
+    "Found",
     "Guard",
     "Held",
     "Id",
@@ -178,6 +184,7 @@ __all__ = [
     "Tls",
     "Transaction",
     "Tree",
+    "Typed",
     "Unimplemented",
     "UnknownSession",
     "Value",
@@ -188,4 +195,5 @@ __all__ = [
     "Znode",
     "ZooKeeperError",
     "connect",
+    "strict_converter",
 ]

@@ -78,8 +78,10 @@ class Cache(Mapping[str, Znode]):
     def states(self) -> "CacheStates":
         """Iterate over the states: the present one at once, then the latest after changes.
 
-        async for tree in cache.states():
-            print(tree.children("/members"))
+            async for tree in cache.states():
+                print(tree.children("/members"))
+
+        Those that nobody looked at in time melt into the next one.
         """
         return CacheStates(self)
 

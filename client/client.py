@@ -4,12 +4,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from client.cache import Cache, open_cache
+from client.codec import JSON, Codec
 from client.errors import Away
 from client.events import Event, Events, FilledEvents, Resynced
 from client.instruments import State
 from client.recipes.config import ConfigWatch
 from client.session import Session
 from client.sharing import Sharing
+from client.typed import Typed
 from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
 
 T = TypeVar("T")
@@ -78,6 +80,24 @@ class Client(Sharing):
         events = FilledEvents if fill else Events
         return events(self._calls, self._full(path), self._chroot, recursive=recursive)
 
-    def config(self, path: str, cls: type[T]) -> ConfigWatch[T]:
-        """Iterate over the states of a configuration: objects of an attrs class, or `BadConfig`."""
-        return ConfigWatch(self._calls, self._full(path), path, cls)
+    def config(self, path: str, cls: type[T], *, codec: Codec = JSON) -> ConfigWatch[T]:
+        """Iterate over the states of a configuration: objects of a class, or `BadConfig`.
+
+            async for settings in zk.config("/app/settings", Settings):
+                if isinstance(settings, client.BadConfig):
+                    log.warning("%s; going on as before", settings.problems)
+
+        Bad or missing data are a value that says all that is wrong and keeps the last good one.
+        """
+        return ConfigWatch(self._calls, self._full(path), path, cls, codec)
+
+    def typed(self, path: str, cls: type[T], *, codec: Codec = JSON) -> Typed[T]:
+        """Return a znode as an object of a class, to get, create, update and watch.
+
+            service = zk.typed("/services/web", Service)
+            await service.update(lambda old: attrs.evolve(old, port=8080))
+
+        `codec` says what the bytes are: JSON of attrs classes and plain types, if not another one.
+        """
+        full = self._full(path)
+        return Typed(self, self._calls, full, path, cls, codec, self._lines)

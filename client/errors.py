@@ -68,9 +68,9 @@ class LockLost(Exception):
 
 
 class WouldDeadlock(Exception):
-    """Two holders of a read lock want to upgrade it, and each would wait for the other.
+    """A reader wants to upgrade its lock, and somebody waits already for this reader to leave.
 
-    The one that came second gets this. Leave the read lock, and take a write lock from the start.
+    Each would wait for the other. Leave the read lock, and take a write lock.
     """
 
 

@@ -9,6 +9,7 @@ though its version may not. What came and went within the gap leaves its mark on
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 import attrs
 
@@ -107,11 +108,27 @@ class Record(Feed):
         super().push(change)
 
 
+class Known(NamedTuple):
+    """What the consumer of events knows of a znode; -1 where an event came without its zxid."""
+
+    czxid: int
+    """zxid of its creation."""
+    mzxid: int
+    """zxid of the last change of its data."""
+    pzxid: int
+    """zxid of the last creation or deletion of a child."""
+
+    @classmethod
+    def of(cls, stat: Stat) -> "Known":
+        """Return what a Stat tells."""
+        return cls(stat.czxid, stat.mzxid, stat.pzxid)
+
+
 class FilledEvents(Iteration[Event | Resynced]):
     """As `Events`; and after a gap, what differs from before makes synthetic events.
 
-    What the consumer has been shown follows the mirror only when it has taken all events. So the
-    difference leaves nothing out, though it may repeat what was given already.
+    What the consumer was shown follows the events as it takes them. When it has taken all, zxids
+    that did not come with them are taken from the mirror.
     """
 
     def __init__(self, calls: Calls, path: str, chroot: str, *, recursive: bool) -> None:
@@ -120,7 +137,7 @@ class FilledEvents(Iteration[Event | Resynced]):
         self._own = path[len(chroot) :] or "/"
         self._chroot = chroot
         self._recursive = recursive
-        self._shown: dict[str, Stat] | None = None
+        self._shown: dict[str, Known] | None = None
         self._found: deque[Event | Resynced] = deque()
         self._is_behind = False
 
@@ -136,11 +153,28 @@ class FilledEvents(Iteration[Event | Resynced]):
             else:
                 change = record.events.take()
                 if change is not None:
-                    return Event(change.kind, change.path[len(self._chroot) :] or "/", change.zxid)
+                    return self._show(change)
                 self._is_behind = True
                 if record.mirror.is_visited:
                     record.mirror.begin()  # there were too many events to keep: no one knows which
         return self._found.popleft()
+
+    def _show(self, change: Change) -> Event:
+        event = Event(change.kind, change.path[len(self._chroot) :] or "/", change.zxid)
+        path, zxid = event.path, event.zxid
+        assert self._shown is not None, "there is a gap at the start"
+        known = self._shown.get(path, Known(-1, -1, -1))
+        if event.kind == EventType.NODE_DATA_CHANGED:
+            self._shown[path] = known._replace(mzxid=zxid)
+            return event
+        if event.kind == EventType.NODE_CREATED:
+            self._shown[path] = Known(zxid, zxid, zxid)
+        elif event.kind == EventType.NODE_DELETED:
+            self._shown.pop(path, None)
+        parent = path if event.kind == EventType.NODE_CHILDREN_CHANGED else parent_of(path)
+        if parent in self._shown:
+            self._shown[parent] = self._shown[parent]._replace(pzxid=zxid)
+        return event
 
     async def _catch_up(self) -> None:
         """Find what differs now from what was shown."""
@@ -148,9 +182,9 @@ class FilledEvents(Iteration[Event | Resynced]):
         while not record.mirror.is_visited:
             await record.work()
         self._is_behind = False
-        record.events.forget(all_of_them=record.mirror.is_current)
+        record.events.keep(record.mirror.heard - record.mirror.included)
         znodes = record.mirror.nodes.znodes
-        after = {self._path(below): znode.stat for below, znode in znodes.items()}
+        after = {self._path(below): Known.of(znode.stat) for below, znode in znodes.items()}
         self._found.append(Resynced(gap=self._shown is not None))
         if self._shown is not None:
             self._found.extend(differences(self._shown, after, recursive=self._recursive))
@@ -158,12 +192,12 @@ class FilledEvents(Iteration[Event | Resynced]):
         record.changed.clear()
 
     def _follow(self) -> None:
-        """Take what was published as shown: all events that led to it were given."""
+        """Learn the zxids from what was published: all events that led to it were given."""
         assert self._shown is not None, "there is a gap at the start"
         znodes = self._record.mirror.nodes.znodes
         for below in self._record.changed:
             if below in znodes:
-                self._shown[self._path(below)] = znodes[below].stat
+                self._shown[self._path(below)] = Known.of(znodes[below].stat)
             else:
                 self._shown.pop(self._path(below), None)
         self._record.changed.clear()
@@ -178,7 +212,7 @@ class FilledEvents(Iteration[Event | Resynced]):
 
 
 def differences(
-    before: Mapping[str, Stat], after: Mapping[str, Stat], *, recursive: bool
+    before: Mapping[str, Known], after: Mapping[str, Known], *, recursive: bool
 ) -> Iterator[Event]:
     """Yield the events that lead from one state to another: first what goes, children first."""
     renewed = {path for path in before.keys() & after if before[path].czxid != after[path].czxid}
@@ -188,11 +222,13 @@ def differences(
     for path in sorted(gone, reverse=True):
         yield Event(EventType.NODE_DELETED, path, -1, is_synthetic=True)
     for path in sorted(after):
-        stat = after[path]
+        known = after[path]
         if path in come:
-            yield Event(EventType.NODE_CREATED, path, stat.czxid, is_synthetic=True)
-            continue
-        if stat.mzxid != before[path].mzxid:
-            yield Event(EventType.NODE_DATA_CHANGED, path, stat.mzxid, is_synthetic=True)
-        if stat.pzxid != before[path].pzxid and not (recursive and path in touched):
-            yield Event(EventType.NODE_CHILDREN_CHANGED, path, stat.pzxid, is_synthetic=True)
+            was = Known(known.czxid, known.czxid, known.czxid)
+            yield Event(EventType.NODE_CREATED, path, known.czxid, is_synthetic=True)
+        else:
+            was = before[path]
+        if known.mzxid != was.mzxid:
+            yield Event(EventType.NODE_DATA_CHANGED, path, known.mzxid, is_synthetic=True)
+        if known.pzxid != was.pzxid and not (recursive and path in touched):
+            yield Event(EventType.NODE_CHILDREN_CHANGED, path, known.pzxid, is_synthetic=True)

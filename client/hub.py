@@ -154,12 +154,12 @@ class Stream(Listener):
         """Return the next event, or None for a gap; there must be one."""
         return self._changes.popleft()
 
-    def forget(self, *, all_of_them: bool) -> None:
-        """Forget what is kept, or only what stands before a gap, and the gap."""
-        kept = [] if all_of_them else list(self._changes)
-        while None in kept:
-            kept = kept[kept.index(None) + 1 :]
-        self._changes = deque(kept)
+    def keep(self, number: int) -> None:
+        """Forget what is kept but for the last events, and a gap if there are fewer."""
+        left = sum(change is not None for change in self._changes)
+        are_there = left >= number
+        while left > number or (are_there and self._changes and self._changes[0] is None):
+            left -= self._changes.popleft() is not None
 
     async def wait(self) -> None:
         """Wait until there is something to take, or the watch is lost."""
@@ -311,6 +311,7 @@ class Hub:
                     yield path, kind
         elif listener.asked and listener.path not in self._listeners:
             # Servers before 3.9 can only remove all kinds at once: the others read again.
+            self._armed -= {(listener.path, kind) for kind in _TOLD}
             self._raise_flags(listener.path)
             yield listener.path, WatcherType.ANY
 

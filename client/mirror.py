@@ -71,6 +71,8 @@ class Cut:
     """What differs from what was published; None for a znode that is missing."""
     is_whole: bool
     """Whether the news are all there is, no differences."""
+    heard: int
+    """How many events there had been."""
 
 
 class Mirror:
@@ -81,6 +83,10 @@ class Mirror:
         """How many states were published that differ from the one before; 0 before the first."""
         self.zxid = 0
         """The moment of the published state."""
+        self.heard = 0
+        """How many events it was told of."""
+        self.included = 0
+        """How many of these, from the first one on, the published state includes."""
         self.changed: set[str] | None = None
         """Who wants to know which paths the published states differ in puts a set here."""
         self.is_piecemeal = False
@@ -264,14 +270,14 @@ class Mirror:
             return
         if not self._needs:
             self._spoil()  # of no use any more
-            self._publish(self._news, zxid, is_whole=self._is_whole)
+            self._publish(Cut(zxid, self._news, self._is_whole, self.heard))
             self._news, self._is_whole = {}, False
             self._hot.clear()
         else:
             if self._cut is not None:
                 assert not self._open, "4: a cut that was not spoiled lacks nothing after a round"
-                self._publish(self._cut.news, self._cut.zxid, is_whole=self._cut.is_whole)
-            self._cut = Cut(zxid, self._news, self._is_whole)
+                self._publish(self._cut)
+            self._cut = Cut(zxid, self._news, self._is_whole, self.heard)
             self._open = set(self._needs)
             self._news, self._is_whole = {}, False
             self._hot &= self._named
@@ -283,6 +289,7 @@ class Mirror:
 
     def change(self, kind: EventType, path: str) -> None:
         """Hear of a change."""
+        self.heard += 1
         if not self._is_watching or self._is_hidden(path):
             return
         if not self._is_deep:
@@ -353,10 +360,10 @@ class Mirror:
 
     # What others see.
 
-    def _publish(self, news: dict[str, Znode | None], zxid: int, *, is_whole: bool) -> None:
+    def _publish(self, cut: Cut) -> None:
         """Make it the state that others see."""
-        old = self._nodes.znodes
-        if is_whole:
+        news, old = cut.news, self._nodes.znodes
+        if cut.is_whole:
             news.update((path, None) for path in old.keys() - news.keys())
         differs = {path: znode for path, znode in news.items() if old.get(path) != znode}
         if differs and self._handed:
@@ -367,7 +374,7 @@ class Mirror:
                 self._nodes.remove(path)
             else:
                 self._nodes.put(path, znode)
-        self.zxid = zxid
+        self.zxid, self.included = cut.zxid, cut.heard
         self.is_visited = True
         if differs or not self.published:
             self.published += 1

@@ -17,6 +17,16 @@ SERVERS = ("[coord", "[zookeeper")
 """What the ids of tests tell that are run with servers of each kind."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Part of the protocol of pytest."""
+    parser.addoption(
+        "--in-memory",
+        choices=("fake", "replicas"),
+        default="fake",
+        help="what the tests of the client that need no process run against",
+    )
+
+
 class Scopes(LoadScopeScheduling):
     """A file goes to one worker as a whole, and so does all that shares the same servers."""
 

@@ -1,5 +1,7 @@
 """The entries of a queue of work: where they are, how they are put: see `client.recipes.work`."""
 
+from contextlib import suppress
+
 import attrs
 
 from client.calls import Calls
@@ -9,7 +11,8 @@ from client.recipes.multi import Refused
 from client.transactions import Guard
 from client.znodes import Stat
 from coord.wire.errors import NodeExists, NoNode, NotEmpty
-from coord.wire.numbers import CreateFlag
+from coord.wire.numbers import CreateFlag, OpCode
+from coord.wire.requests import DeleteRequest
 
 SWEEP_EVERY = 100
 """After so many puts of one client it looks for marks that others left."""
@@ -167,13 +170,15 @@ class Entries:
 
     async def _sweep(self) -> None:
         folder = await self._calls.exists(self._places.marks)
-        if folder is not None and folder.num_children >= once.MARKS_MAX:
-            # The servers' time is that of something new.
+        if folder is None or folder.num_children < once.MARKS_MAX:
+            return
+        # The servers' time is that of something new; an ephemeral znode, as nobody looks after it.
+        with suppress(ReplyLost, NoNode):
             path, stat = await self._calls.create(
                 f"{self._places.marks}/now-", b"", CreateFlag.EPHEMERAL_SEQUENTIAL
             )
+            self._calls.keeper.post(OpCode.DELETE, DeleteRequest(path, -1))
             await once.sweep(self._calls, folder, self._places.marks, stat.ctime_ms)
-            await self._calls.delete(path)
 
 
 async def delete_bucket(calls: Calls, path: str) -> None:

@@ -175,9 +175,10 @@ class ReadHeld(Held):
                     async with reading.upgrade() as alone:
                         await rewrite(alone.token)
 
-        Waits until the other readers inside have left, and goes before those that wait to write.
-        Raises WouldDeadlock when another reader is upgrading already, since the two would wait for
-        each other, and trio.WouldBlock, without `wait`, when others are inside.
+        Waits until the other readers have left. Raises WouldDeadlock when somebody waits to be
+        alone already, to write or for an upgrade: that one waits for this reader to leave, and this
+        one would wait for that one. Leave the lock then, and take a write lock. Raises
+        trio.WouldBlock, without `wait`, when other readers are inside.
         """
         queue = attrs.evolve(self._queue, kind="upgrade", base=self._place)
         return hold(Held, self.path, queue, self._nursery, wait=wait)

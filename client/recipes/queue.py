@@ -10,9 +10,10 @@ that nobody is woken in vain. The rules that keep it safe:
   its creation was lost, and is deleted by that name, never by its place in the queue.
 * Whoever stops waiting, for whatever reason, takes its znode away: see `client.recipes.leftovers`.
 
-A reader that upgrades keeps its znode and joins a second time. Those that want to be alone and came
-after its first znode wait for that one; so it need not wait for them, but only for the other
-readers inside. Two that upgrade at once would wait for each other: the second one is told.
+A reader that upgrades keeps its znode and joins a second time, and waits for the other readers
+before it. Somebody who wants to be alone and came before that second znode waits for the first one:
+the two would wait for each other, so the reader is told. It cannot go first: those that read behind
+the other one would come in beside it as soon as the other one gives up.
 """
 
 from collections.abc import Sequence
@@ -77,11 +78,9 @@ def blocker(contenders: Sequence[Contender], own: Contender, base: str | None) -
         return ahead[-1] if ahead else None
     if own.kind == "read":
         return next((each for each in reversed(ahead) if each.kind != "read"), None)
-    if any(each.kind == "upgrade" for each in ahead):
-        raise WouldDeadlock("another reader waits for this one to leave, to be alone")
-    alone = next((each for each in ahead if each.kind == "write"), own)
-    inside = [each for each in ahead if each < alone and each.name != base]
-    return inside[-1] if inside else None
+    if any(each.kind != "read" for each in ahead):
+        raise WouldDeadlock("somebody who wants to be alone waits for this reader to leave")
+    return next((each for each in reversed(ahead) if each.name != base), None)
 
 
 @attrs.frozen

@@ -53,6 +53,6 @@ a second), so what a test says of seconds is what happens in life. What the kit 
 lose what they stored, snapshots, TLS, four-letter words.
 '''
 
-from client.testing.ensemble import Ensemble, ensemble
+from client.testing.servers import Ensemble, ensemble
 
 __all__ = ["Ensemble", "ensemble"]

@@ -41,7 +41,7 @@ class Dialer:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"replica {port} does not run")
         self._doors_made += 1
         stream = ClientStream()
-        address = f"10.0.{self._number >> 8 & 255}.{self._number & 255}:{self._doors_made}"
+        address = f"127.0.0.1:{self._number}-{self._doors_made}"
         Door(self._servers.network, process, self, address, stream)
         return stream
 

@@ -25,7 +25,7 @@ import pytest
 import trio
 import trio.testing
 
-from client.testing.ensemble import Ensemble, ensemble
+from client.testing.servers import Ensemble, ensemble
 
 PATIENCE_SECONDS = 300.0
 """On the clock that jumps: a test that waits for what never comes fails soon."""

@@ -12,6 +12,7 @@ import trio.testing
 
 import client
 from tests.client.fake import FakeEnsemble, fake_ensemble
+from tests.client.replicas import Replicas, are_wanted, replicas
 from tests.ensemble.conftest import require_zookeeper
 from tests.ensemble.servers import JVM_QUICK, CoordEnsemble, Ensemble, ZooKeeperEnsemble
 
@@ -40,8 +41,14 @@ class CoordWithTtl(CoordEnsemble):
 
 
 @pytest.fixture
-async def fake(autojump_clock: trio.testing.MockClock) -> AsyncIterator[Fake]:
+async def fake(
+    request: pytest.FixtureRequest, autojump_clock: trio.testing.MockClock
+) -> AsyncIterator[Fake | Replicas]:
     with trio.fail_after(PATIENCE_SECONDS):
+        if are_wanted(request):
+            async with replicas() as ensemble:
+                yield ensemble
+            return
         async with fake_ensemble(Fake) as ensemble:
             yield ensemble
 

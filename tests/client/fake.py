@@ -98,6 +98,7 @@ class FakeEnsemble:
         self.greet_with_new_session = False
         """Answer a resume with a new session, as no server should."""
         self._mishaps: list[tuple[OpCode, str, Callable[[], None] | None]] = []
+        self._deferred: list[Callable[[], None]] = []
         self._nursery = nursery
         self._next_session = 1
 
@@ -254,7 +255,7 @@ class FakeEnsemble:
         if mishap == "request":
             return False
         if mishap == "defer":
-            self.before(OpCode.SYNC, lambda: self._carry_out(connection, opcode, frame[8:]))
+            self._deferred.append(lambda: self._carry_out(connection, opcode, frame[8:]))
             return False
         if session.id not in self.sessions and opcode != OpCode.PING and not is_cut_off:
             answer = Answer(error=SessionExpired.code)
@@ -271,6 +272,12 @@ class FakeEnsemble:
         ends = (SessionExpired.code, AuthFailed.code)
         is_end = answer.error in ends or opcode in self.unknown
         return not is_end and opcode != OpCode.CLOSE_SESSION
+
+    def _come_late(self) -> None:
+        """Carry out what was deferred: all of it, for a sync goes behind it."""
+        deferred, self._deferred = self._deferred, []
+        for carry_out in deferred:
+            carry_out()
 
     def _carry_out(self, connection: Connection, opcode: OpCode, body: bytes) -> None:
         if connection.session is not None and connection.session.id in self.sessions:
@@ -299,6 +306,8 @@ class FakeEnsemble:
             return Answer(error=error.code)
 
     def _mishap(self, opcode: OpCode) -> tuple[str, Callable[[], None] | None]:
+        if opcode == OpCode.SYNC:
+            self._come_late()
         for number, (wanted, what, then) in enumerate(self._mishaps):
             if wanted == opcode:
                 del self._mishaps[number]

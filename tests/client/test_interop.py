@@ -228,3 +228,28 @@ async def test_curator_and_we_share_read_locks_and_semaphores(zk, curator):
     assert await curator.do("return") == "returned"
     async with zk.semaphore("/s", 1, layout="curator", wait=False):
         pass
+
+
+async def test_kazoos_counter_and_barrier_are_ours(zk, kazoo):
+    theirs = kazoo.Counter("/count")
+
+    def add_three() -> None:
+        for _ in range(3):
+            theirs.__add__(1)  # it counts in place
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, add_three)
+        for _ in range(3):
+            await zk.counter("/count").add()
+    await zk.sync()
+    assert await zk.counter("/count").get() == 6
+    async with zk.barrier("/gate").closed():
+        wait = functools.partial(kazoo.Barrier("/gate").wait, timeout=0.1)
+        assert not await trio.to_thread.run_sync(wait)
+    assert await trio.to_thread.run_sync(wait)
+    await trio.to_thread.run_sync(kazoo.Barrier("/gate").create)
+    with trio.move_on_after(0.1) as patience:
+        await zk.barrier("/gate").wait()
+    assert patience.cancelled_caught
+    await trio.to_thread.run_sync(kazoo.Barrier("/gate").remove)
+    await zk.barrier("/gate").wait()

@@ -95,7 +95,7 @@ async def test_a_reader_is_woken_by_nobody_but_the_writer_before_it(autojump_clo
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-async def test_an_upgrade_waits_for_the_readers_and_goes_before_the_writers(
+async def test_an_upgrade_waits_for_the_readers_and_is_not_given_up_in_between(
     autojump_clock, fake, zk, layout
 ):
     came = []
@@ -122,7 +122,7 @@ async def test_an_upgrade_waits_for_the_readers_and_goes_before_the_writers(
 
         nursery.start_soon(upgrade)
         nursery.start_soon(read)
-        await trio.sleep(0.1)
+        await trio.sleep(0.5)
         nursery.start_soon(write)
     assert [what for what, _ in came] == ["reader leaves", "upgraded", "reads again", "writer"]
     assert came[3][1] - came[2][1] >= 1
@@ -152,6 +152,26 @@ async def test_of_two_that_upgrade_the_second_is_told_that_it_would_deadlock(
                     raise AssertionError
         with trio.fail_after(1):
             await upgraded.wait()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_an_upgrade_behind_one_that_waits_to_write_would_deadlock(
+    autojump_clock, fake, zk, layout
+):
+    async with fake.connect() as other, trio.open_nursery() as nursery:
+
+        async def write() -> None:
+            async with other.write_lock("/x", layout=layout):
+                pass
+
+        async with zk.read_lock("/x", layout=layout) as reading:
+            nursery.start_soon(write)
+            await trio.sleep(1)
+            with pytest.raises(client.WouldDeadlock):
+                async with reading.upgrade():
+                    raise AssertionError
+            reading.check()
+            assert len(fake.tree.names("/x")) == 2
 
 
 async def test_an_upgrade_that_is_tried_would_block_beside_readers(autojump_clock, fake, zk):

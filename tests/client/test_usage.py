@@ -36,6 +36,7 @@ async def test_the_program_runs(autojump_clock, servers):
         await usage.watches(zk)
         await usage.locks(zk)
         await usage.values(zk)
+        await usage.groups(zk)
         assert usage.state(zk) == "there"
     assert slow.found == []
 

@@ -7,6 +7,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import client
+from client.recipes import once
 from coord.wire.numbers import OpCode
 from tests.client import mishaps
 from tests.client.cancelling import MISHAPS, leaves_nothing
@@ -176,6 +177,38 @@ async def test_who_has_lost_a_claim_cannot_finish_the_entry(autojump_clock, fake
                     assert len(fake.tree.names("/q/taken")) == 1
                 assert await zk.exists("/result") is None
     assert await queue.size() == 0
+
+
+async def test_who_gives_up_a_claim_it_never_got_does_not_take_away_anothers(autojump_clock, fake):
+    async with fake.connect("one:1") as zk, fake.connect("two:2") as other:
+        await zk.queue("/q").put(b"1")
+
+        def cut_off() -> None:
+            fake.down = {1}
+
+        fake.drop_request(OpCode.MULTI, then=cut_off)
+        with trio.move_on_after(1):
+            async with zk.queue("/q").claim():
+                raise AssertionError
+        async with other.queue("/q").claim():
+            fake.down = set()
+            await trio.sleep(5)
+            assert len(fake.tree.names("/q/taken")) == 1
+        assert await other.queue("/q").size() == 0
+
+
+async def test_marks_of_dead_producers_are_swept(autojump_clock, fake, zk):
+    queue = zk.queue("/q")
+    await queue.put(b"1")
+    for number in range(once.MARKS_MAX):
+        fake.tree.put(f"/q/marks/op-{number}", b"")
+    fake.tree.zxid += 3600  # a second each, by the clock of the fake
+    fake.drop_reply(OpCode.CREATE2)
+    await zk.queue("/q").put(b"2")
+    assert len(fake.tree.names("/q/marks")) >= once.MARKS_MAX
+    await zk.queue("/q").put(b"3")
+    await zk.sync()
+    assert len(fake.tree.names("/q/marks")) <= 1  # that whose reply was lost goes with its session
 
 
 async def test_buckets_take_a_bounded_number_of_entries_and_go_when_empty(autojump_clock, fake, zk):

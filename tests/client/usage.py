@@ -100,6 +100,8 @@ async def locks(zk: Client) -> None:
             guarded.set_data("/a", b"2")
     async with zk.read_lock("/locks/rw") as reading:
         assert_type(reading, client.ReadHeld)
+    async with zk.semaphore("/locks/some", 2) as permit:
+        assert_type(permit, client.Held)
     async with zk.lead("/svc", b"me") as term:
         assert_type(term, client.Term)
     async for leader in zk.observe("/svc"):
@@ -112,6 +114,22 @@ async def values(zk: Client) -> None:
     await zk.create("/count", b"0")
     assert_type(await zk.counter("/count").add(2), int)
     assert_type(await zk.value("/count").get(), bytes)
+
+
+async def groups(zk: Client) -> None:
+    assert_type(zk.barrier("/gate"), client.Barrier)
+    async with zk.double_barrier("/phase", 1) as together:
+        assert_type(together, client.Round)
+    async with zk.member("/workers", b"idle", name="one") as member:
+        assert_type(member, client.Member)
+    async with zk.lease("/lease", 60) as lease:
+        assert_type(lease, client.Lease)
+    queue = zk.queue("/jobs")
+    assert_type(queue, client.WorkQueue)
+    await queue.put(b"1")
+    async with queue.claim() as claim:
+        assert_type(claim, client.Claim)
+        assert_type(claim.data, bytes)
 
 
 def state(zk: Client) -> str:

@@ -49,6 +49,8 @@ def stopped_storage(ensemble: CoordEnsemble, replica: int) -> Storage:
     """What a replica has on its disk, once it has ended."""
     assert ensemble.processes[replica].terminate() == 0
     storage = Storage.open(data_dir(ensemble, replica), replica)
+    while storage.tree.look_on(1):
+        pass
     unfinished = storage.tree.unfinished()
     if unfinished is not None:
         unfinished.write()
