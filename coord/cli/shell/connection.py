@@ -84,6 +84,7 @@ class Connection(Instrument):
     async def _keep(self) -> None:
         try:
             with self._scope:
+                await trio.lowlevel.checkpoint()  # closed already: do not begin
                 async with self._connect(self.hosts, self) as zk:
                     self._client = zk
                     self.state(State.CONNECTED)
