@@ -7,8 +7,8 @@
 The layers, each of which knows only those before it: `session` and `deadline` (until when a session
 is known to live), `link` (one connection), `exchange` (requests wait for a connection and for their
 replies), `keeper` (one session over many connections, with `servers`), `calls` (single requests),
-`nodes` and `operations` (kazoo's names, with `decide` for lost replies), `batch`, `watches`,
-`recipes`; `opening` makes a client of them, as `config` says.
+`nodes` and `operations` (kazoo's names, with `decide` for lost replies), `pinned` (the same, bound
+to a lock), `batch`, `watches`, `recipes`; `opening` makes a client of them, as `config` says.
 """
 
 from client.backoff import Backoff

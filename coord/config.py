@@ -11,6 +11,7 @@ from cattrs.errors import IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
 from coord.consensus.configuration import Configuration, Member, MemberRole
+from coord.credentials import CLIENT_AUTH, CredentialError, CredentialFiles, contexts
 from coord.quorums import QuorumError, excerpt, parse
 
 ROLES = ("voter", "observer")
@@ -62,6 +63,12 @@ def _role(_instance: object, _attribute: "attrs.Attribute[str]", value: str) -> 
         raise ValueError(f'role = {value!r} is neither "voter" nor "observer"')
 
 
+def _client_auth(_instance: object, _attribute: "attrs.Attribute[str]", value: str) -> None:
+    if value not in CLIENT_AUTH:
+        known = ", ".join(f'"{word}"' for word in CLIENT_AUTH)
+        raise ValueError(f"tls_client_auth = {value!r} is none of {known}")
+
+
 @attrs.frozen
 class ReplicaConfig:
     """One line of the ensemble's membership."""
@@ -87,9 +94,22 @@ class Config:
     replicas: tuple[ReplicaConfig, ...]
     """All members; they found the ensemble, from then on the log's configuration rules."""
     client_address: Address | None = None
-    """Where to listen for clients; None: this replica's `client` address."""
+    """Where to listen for clients; None: this replica's `client` address, unless the clients that
+    come there are those of `tls_client_address`: then there are no others."""
     admin_address: Address | None = None
     """Where to answer operators over HTTP; None: nowhere."""
+    tls_client_address: Address | None = None
+    """Where to listen for clients that speak TLS; None: nowhere."""
+    tls_certificate: Path | None = None
+    """File with this replica's certificate, in PEM; it names the host of its `peer` address."""
+    tls_key: Path | None = None
+    """File with the certificate's key."""
+    tls_authority: Path | None = None
+    """File with the certificates of who signs those of the replicas and clients. With it links
+    between replicas are encrypted, and opened only to who has such a certificate; None: in clear,
+    and clients are not asked for any."""
+    tls_client_auth: str = attrs.field(default="need", validator=_client_auth)
+    """With an authority: whether clients "need" a certificate, may show one ("want"), or "none"."""
     tick_ms: int = attrs.field(default=2000, validator=_between(20, 600_000))
     """Unit of session timeouts in ms: 2 to 20 ticks, as in ZooKeeper."""
     heartbeat_ms: int = attrs.field(default=100, validator=_between(5, 60_000))
@@ -109,9 +129,26 @@ class Config:
         return next(replica for replica in self.replicas if replica.id == self.id)
 
     @property
-    def listen(self) -> Address:
-        """Where clients are listened for."""
+    def listen(self) -> Address | None:
+        """Where clients are listened for that do not speak TLS; None: nowhere."""
+        tls = self.tls_client_address
+        if self.client_address is None and tls is not None and tls.port == self.own.client.port:
+            return None
         return self.client_address or self.own.client
+
+    @property
+    def tls(self) -> CredentialFiles | None:
+        """What TLS takes; None: it is not used."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return CredentialFiles(
+            self.tls_certificate, self.tls_key, self.tls_authority, self.tls_client_auth
+        )
+
+    @property
+    def has_tls_peers(self) -> bool:
+        """Whether links between replicas are encrypted."""
+        return self.tls_authority is not None
 
     @property
     def voters(self) -> tuple[int, ...]:
@@ -144,8 +181,9 @@ class Config:
     @property
     def shown(self) -> tuple[tuple[str, str], ...]:
         """What the word `conf` tells, under ZooKeeper's names where it has them."""
+        places = {"clientPort": self.listen, "secureClientPort": self.tls_client_address}
         return (
-            ("clientPort", str(self.listen.port)),
+            *((key, str(place.port)) for key, place in places.items() if place is not None),
             ("dataDir", str(self.data_dir)),
             ("tickTime", str(self.tick_ms)),
             ("minSessionTimeout", str(2 * self.tick_ms)),
@@ -224,11 +262,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     places = [str(place) for item in config.replicas for place in (item.peer, item.client)]
     for place in sorted({place for place in places if places.count(place) > 1}):
         yield f"replicas: address {place} stands more than once; each needs its own"
-    if config.admin_address is not None and str(config.admin_address) in (
-        str(config.listen) if config.id in ids else "",
-        *places,
-    ):
-        yield f"admin_address = {config.admin_address} is the address of something else"
+    yield from _shared_addresses(config, places, is_member=config.id in ids)
+    yield from _tls_faults(config)
     if config.election_ms < 2 * config.heartbeat_ms:
         yield (
             f"election_ms = {config.election_ms} is less than twice heartbeat_ms = "
@@ -241,6 +276,36 @@ def _contradictions(config: Config) -> Iterator[str]:
             parse(config.quorums, config.voters)
         except QuorumError as error:
             yield f"quorums = {excerpt(config.quorums)}: {error}"
+
+
+def _shared_addresses(config: Config, places: list[str], *, is_member: bool) -> Iterator[str]:
+    """An address at which two things would listen."""
+    taken = {*places, str(config.client_address)} - {"None"}
+    tls, admin = str(config.tls_client_address), str(config.admin_address)
+    # The address that clients are told may be the one for TLS, if it is no other's besides.
+    is_told = is_member and tls == str(config.own.client) != str(config.listen)
+    if tls in taken and not is_told:
+        yield f"tls_client_address = {tls} is the address of something else"
+    if admin in taken or admin == tls != "None":
+        yield f"admin_address = {admin} is the address of something else"
+
+
+def _tls_faults(config: Config) -> Iterator[str]:
+    keys = ("tls_client_address", "tls_certificate", "tls_key", "tls_authority")
+    given = [key for key in keys if getattr(config, key) is not None]
+    missing = [key for key in ("tls_certificate", "tls_key") if key not in given]
+    if given and missing:
+        yield f"{', '.join(missing)}: missing, with {', '.join(given)}"
+    elif given and len(given) == 2:
+        yield (
+            "tls_certificate is used for nothing: it needs tls_client_address (for clients), "
+            "tls_authority (for links between replicas and for clients' certificates), or both"
+        )
+    if config.tls is not None:
+        try:
+            contexts(config.tls)
+        except CredentialError as error:
+            yield from error.faults
 
 
 def _faults(error: BaseException, where: str) -> Iterator[str]:

@@ -10,23 +10,22 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from coord import jute
-from coord.config import Address, Config
+from coord.config import Config
 from coord.consensus.configuration import Configuration
 from coord.consensus.node import Node
 from coord.consensus.recovered import Recovered
 from coord.consensus.settings import NodeSettings
+from coord.credentials import CredentialError
 from coord.operations.machine import StateMachine
 from coord.operations.slices import Slices
 from coord.replica.clients import Clients
 from coord.replica.leases import Lease
-from coord.replica.links import ForeignEnsembleError, Link, Links
-from coord.replica.messages import PeerMessageError
+from coord.replica.links import ForeignEnsembleError, Links
 from coord.replica.origin import Origin, OvertakenError
 from coord.replica.outside import Setup
 from coord.replica.replica import Replica
@@ -39,10 +38,9 @@ from coord.state.settings import FORMAT_LEVEL, Settings
 from coord.state.watches import WatchTable
 from coord.storage.errors import DamagedEntry, DamagedTree, DataFolderError, StorageError
 from coord.storage.start import Storage
-from coord.tasks.client_connections import ClientSocket, Listener
 from coord.tasks.disk_space import DiskSpace
+from coord.tasks.entrances import Entrances, ListenError, listen
 from coord.tasks.hub import Hub
-from coord.tasks.peer_links import PeerSocket, keep_dialing
 from coord.tasks.replica_loop import ReplicaLoop, clock_ms
 from coord.tasks.trees import Trees
 from coord.tasks.writer import Writer
@@ -56,8 +54,6 @@ HAND_OVER_S = 2.0
 HAND_OVER_POLL_S = 0.01
 RELOADS_MAX = 3
 """Without an end of the process: one that needs more has a fault that no other state mends."""
-BACKLOG = 1024
-"""Connections that may wait to be accepted: a whole fleet that reconnects at once."""
 
 
 class StartError(Exception):
@@ -159,20 +155,16 @@ class Server:
 
     async def run(self, signals: AsyncIterator[int]) -> None:
         """Serve until a signal comes; raises StartError, StopError."""
-        clients = _listen(self.config.listen)
-        peers = _listen(self.config.own.peer) if len(self.config.replicas) > 1 else None
-        admin = self._admin()
-        Listener(self._hub, clients, self._admit_client)
-        if peers is not None:
-            Listener(self._hub, peers, self._admit_peer)
+        try:
+            entrances = self._entrances()
+            admin = self._admin()
+        except (CredentialError, ListenError) as error:
+            raise StartError(str(error)) from None
         for line in self._storage.warnings:
             self.warn(line)
         try:
             async with trio.open_nursery() as nursery:
-                for other in self.config.replicas:
-                    if other.id < self.config.id:
-                        opened = partial(self._dialed, other.id)
-                        nursery.start_soon(keep_dialing, other.peer.host, other.peer.port, opened)
+                entrances.begin(nursery)
                 nursery.start_soon(self._end_on_signal, signals)
                 self._disk_space.look()
                 nursery.start_soon(self._disk_space.keep_looking)
@@ -207,7 +199,9 @@ class Server:
 
     def _say_started(self) -> None:
         config, text = self.config, "replica %d: started, clients at %s, data in %s"
-        LOG.info(text, config.id, config.listen, config.data_dir)
+        addresses = [config.listen, config.tls_client_address]
+        clients = " and ".join(str(address) for address in addresses if address is not None)
+        LOG.info(text, config.id, clients, config.data_dir)
 
     def _close(self) -> None:
         self._hub.close_sockets(kept=(self._writer, self._flusher))
@@ -217,28 +211,12 @@ class Server:
         self._storage.close()
         self._hub.close()
 
-    def _admit_client(self, sock: socket.socket, address: str) -> None:
-        ClientSocket(self._hub, self.clients, sock, address)
-
-    def _admit_peer(self, sock: socket.socket, address: str) -> None:
-        transport = self._peer_socket(sock, address)
-        transport.start(self.links.accepted(transport))
-
-    def _dialed(self, peer: int, sock: socket.socket, address: str) -> PeerSocket:
-        transport = self._peer_socket(sock, address)
-        transport.start(self.links.dialed(transport, peer))
-        self._hub.flush_all()
-        return transport
-
-    def _peer_socket(self, sock: socket.socket, address: str) -> PeerSocket:
-        return PeerSocket(self._hub, sock, address, self._received, self.replica.unlinked)
-
-    def _received(self, link: Link, frame: bytes) -> None:
-        try:
-            self.replica.received(link, frame)
-        except PeerMessageError as error:
-            self.warn(f"replica {link.peer} at {link.transport.address}: {error}")
-            link.transport.close()
+    def _entrances(self) -> Entrances:
+        """Listen to clients and other replicas; raises CredentialError, ListenError."""
+        made = Entrances(self.config, self._hub, self.clients, self.links, self.warn)
+        made.replica = self.replica
+        made.open()
+        return made
 
     def _admin(self) -> "Admin | None":
         """Who answers at the admin address; what that needs is imported only where there is one."""
@@ -250,7 +228,7 @@ class Server:
             from coord.tasks.admin import Admin
         except ImportError as error:
             raise StartError(f"admin_address needs what is not installed: {error}") from None
-        return Admin(_listen(address), lambda path: page(path, self._status()))
+        return Admin(listen(address), lambda path: page(path, self._status()))
 
     def _answer_command(self, word: str) -> bytes | Slices:
         return answer(word, self._status())
@@ -361,21 +339,6 @@ def _sentence(group: BaseExceptionGroup[Exception]) -> str:
     """What the first of the exceptions says; nurseries put groups into groups."""
     first = group.exceptions[0]
     return _sentence(first) if isinstance(first, BaseExceptionGroup) else str(first)
-
-
-def _listen(address: Address) -> socket.socket:
-    """A listening socket; raises StartError when the port is in use."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address.host, address.port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise StartError(f"cannot listen on {address}: {error.strerror}") from None
-    listener.settimeout(0)
-    return listener
 
 
 def _genesis(config: Config) -> Settings:

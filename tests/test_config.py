@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from coord.config import Address, ConfigError, load
+from tests.certificates import Authority
 
 GOOD = """
 id = 2
@@ -102,6 +103,69 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     faults = faults_of(tmp_path, broken)
     keys = {fault.split(":")[0].split(" ")[0] for fault in faults}
     assert keys == {"id", "heartbeat_ms", "replicas.[2].role", "colour"}
+
+
+def test_a_file_with_tls_may_leave_out_the_plain_entrance(tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path).sign("replica")
+    tls = f"""tls_client_address = "0.0.0.0:2182"
+tls_certificate = "{certificate}"
+tls_key = "{key}"
+"""
+    path = tmp_path / "replica.toml"
+    path.write_text(tls + GOOD)
+    config = load(path)
+    assert config.listen is None
+    assert not config.has_tls_peers
+    assert ("secureClientPort", "2182") in config.shown
+    path.write_text('client_address = "127.0.0.1:2199"\n' + tls + GOOD)
+    assert load(path).listen == Address("127.0.0.1", 2199)
+    path.write_text(f'tls_authority = "{tmp_path / "authority.pem"}"\n' + tls + GOOD)
+    assert load(path).has_tls_peers
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            'tls_client_address = "127.0.0.1:2281"',
+            ["tls_certificate, tls_key: missing, with tls_client_address"],
+        ),
+        (
+            'tls_certificate = "/no/file"\ntls_authority = "/no/other"',
+            ["tls_key: missing, with tls_certificate, tls_authority"],
+        ),
+        (
+            'tls_certificate = "/no/file"\ntls_key = "/no/other"',
+            [
+                "tls_certificate is used for nothing: it needs tls_client_address",
+                "tls_certificate = /no/file: cannot be read: No such file or directory",
+                "tls_key = /no/other: cannot be read: No such file or directory",
+            ],
+        ),
+        ('tls_client_auth = "please"', ["tls_client_auth = 'please' is none of"]),
+        (
+            'client_address = "127.0.0.1:2281"\ntls_client_address = "127.0.0.1:2281"',
+            [
+                "tls_client_address = 127.0.0.1:2281 is the address of something else",
+                "tls_certificate, tls_key: missing",
+            ],
+        ),
+        (
+            'admin_address = "127.0.0.1:2281"\ntls_client_address = "127.0.0.1:2281"',
+            [
+                "admin_address = 127.0.0.1:2281 is the address of something else",
+                "tls_certificate, tls_key: missing",
+            ],
+        ),
+    ],
+)
+def test_faults_of_tls_are_named_with_their_keys_all_at_once(
+    tmp_path: Path, lines: str, expected: list[str]
+) -> None:
+    faults = faults_of(tmp_path, f"{lines}\n{GOOD}")
+    assert len(faults) == len(expected)
+    for fault, text in zip(faults, expected, strict=True):
+        assert fault.startswith(text)
 
 
 def test_what_is_no_toml_and_what_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:

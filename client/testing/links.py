@@ -45,6 +45,10 @@ class End:
         self.is_open = True
         self.was_closed_here = False
 
+    def vouches_for(self, peer: int, /) -> bool:  # noqa: ARG002 - part of a protocol
+        """Nobody has to show a certificate."""
+        return True
+
     def send(self, frame: bytes) -> None:
         """Send one frame."""
         if self.is_open:

@@ -133,7 +133,7 @@ def _server_stats(status: Status) -> dict[str, Any]:
     least, mean, greatest = status.latency_ms
     return {
         "version": _FULL_VERSION,
-        "read_only": False,
+        "read_only": status.mode == "read-only",
         "server_stats": {
             "packets_sent": status.sent,
             "packets_received": status.received,
@@ -195,7 +195,7 @@ COMMANDS: Final[dict[str, Callable[[Status], dict[str, Any]]]] = {
     "connections": _connections,
     "dump": _dump,
     "environment": _environment,
-    "is_read_only": lambda _status: {"read_only": False},
+    "is_read_only": lambda status: {"read_only": status.mode == "read-only"},
     "leader": _leader,
     "monitor": _monitor,
     "ruok": lambda _status: {},

@@ -17,10 +17,11 @@ from struct import Struct
 from typing import Final
 
 from coord import jute
-from coord.operations.batch import encode_operation, encode_request, operation_head
-from coord.operations.internal import Attached, AttachRequest, Internal
+from coord.operations.batch import encode_operation, operation_head
+from coord.operations.internal import Attached
 from coord.operations.machine import StateMachine
 from coord.operations.table import KINDS, Kind, kind_of, takes_room
+from coord.replica.admission import ATTACH, Admission
 from coord.replica.barriers import Barriers
 from coord.replica.connections import Connection, Slot, Transport
 from coord.replica.latency import Latency
@@ -28,29 +29,27 @@ from coord.replica.leases import Lease
 from coord.replica.origin import Origin
 from coord.replica.pauses import Pauses
 from coord.replica.pings import Pings
+from coord.replica.read_only import ReadOnly
 from coord.replica.room import Room
 from coord.replica.wide import reply_of
 from coord.state.permissions import may_read
 from coord.state.watches import WatchTable
-from coord.wire.connection import Command
+from coord.wire.connection import Command, ServerEvent
 from coord.wire.errors import QuotaExceeded, ZooKeeperError
 from coord.wire.frames import FrameError, encode_notification, encode_reply
 from coord.wire.opcodes import OpCode
-from coord.wire.records import ConnectRequest, ConnectResponse
+from coord.wire.records import ConnectRequest, ConnectResponse, Id
 
 REQUEST: Final = Struct(">ii")
 """xid, op code."""
 SESSION_MOVED: Final = -118
 MARSHALLING_ERROR: Final = -5
 UNIMPLEMENTED: Final = -6
-AHEAD_WAIT_MS: Final = 1000
-"""A client that has seen a later state than this replica waits this long for it to catch up."""
 
 PING = int(OpCode.PING)
 SYNC = int(OpCode.SYNC)
 AUTH = int(OpCode.AUTH)
 CLOSE_SESSION = int(OpCode.CLOSE_SESSION)
-ATTACH = int(Internal.ATTACH)
 WRITES: Final = frozenset(opcode for opcode, kind in KINDS.items() if kind is Kind.WRITE)
 
 
@@ -65,14 +64,13 @@ class Clients:
         watches: WatchTable,
         timeouts_ms: tuple[int, int],
     ) -> None:
+        """`timeouts_ms`: least and greatest session timeout."""
         self.machine = machine
         self.origin = origin
         self.lease = lease
         self.watches = watches
         self.barriers = Barriers(origin.start)
         self.pings = Pings(lease, self.barriers)
-        self.timeouts_ms = timeouts_ms
-        """Least and greatest session timeout."""
         self.now_ms = 0
         self.clock: Callable[[], int] = lambda: self.now_ms
         """The time right now: `now_ms` may be from before a pause, a ping from after it."""
@@ -84,9 +82,9 @@ class Clients:
         """Sessions that were attached anew, for the leader's expiry; emptied by `Sessions`."""
         self.over: set[int] = set()
         """Sessions that ended, likewise."""
-        self.pauses = Pauses(origin, self._request)
-        self.waiting: list[tuple[Connection, ConnectRequest]] = []
-        """Clients that are ahead of this replica, or came while it had no leader."""
+        self.pauses = Pauses(origin, self._take_parked)
+        self.read_only = ReadOnly(self._answer, self._authenticate)
+        self.admission = Admission(lease, origin, timeouts_ms, self.read_only, self.received)
         self.commands: list[tuple[Connection, str]] = []
         """Four-letter words to answer; filled here, emptied by the replica."""
         self.received_count = 0
@@ -97,10 +95,11 @@ class Clients:
 
     # ------------------------------------------------------------------ connections come and go
 
-    def opened(self, transport: Transport, address: str) -> Connection:
-        """A client has connected from `address` (host:port)."""
+    def opened(self, transport: Transport, address: str, shown: tuple[Id, ...] = ()) -> Connection:
+        """A client has connected from `address` (host:port), and has `shown` who it is besides."""
         host = address.rpartition(":")[0].strip("[]")
-        connection = Connection(transport, address, host, self.now_ms)
+        identities = (Id("ip", host), *shown)
+        connection = Connection(transport, address, identities, self.now_ms)
         self.connections.add(connection)
         return connection
 
@@ -116,6 +115,7 @@ class Clients:
             del self.attached[connection.session_id]
         self.watches.drop(connection)
         self.pings.forget(connection)
+        self.read_only.forget(connection)
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Bytes of a client have come."""
@@ -128,17 +128,24 @@ class Clients:
             return
         if connection.session_id:
             self.touched.add(connection.session_id)
+        elif connection.is_read_only:
+            self.read_only.received(connection, events, self.now_ms, self.machine.zxid)
+            events = ()
         for event in events:
             if connection.ending:
                 break
             if type(event) is bytes:
                 self._request(connection, event)
-            elif isinstance(event, Command):
-                self.commands.append((connection, event.word))
-            elif isinstance(event, ConnectRequest):
-                self._connect(connection, event)
+            else:
+                self._greet(connection, event)
         if connection.queue or connection.over_budget:
             self.pauses.look_at(connection)
+
+    def _greet(self, connection: Connection, event: ServerEvent) -> None:
+        if isinstance(event, Command):
+            self.commands.append((connection, event.word))
+        elif isinstance(event, ConnectRequest):
+            self.admission.connect(connection, event, self.machine, self.now_ms)
 
     # ------------------------------------------------------------------------------- requests
 
@@ -168,6 +175,13 @@ class Clients:
             connection.add(frame, len(frame))
         else:
             self._answer(connection, frame)
+
+    def _take_parked(self, connection: Connection, frame: bytes) -> None:
+        """Handle a request that waited for a wide reply."""
+        if connection.is_read_only:
+            self.read_only.request(connection, frame, self.machine.zxid)
+        else:
+            self._request(connection, frame)
 
     def _answer(self, connection: Connection, frame: bytes) -> None:
         """Answer a read from the state as it is now."""
@@ -240,26 +254,6 @@ class Clients:
 
     # ------------------------------------------------------------------------------- sessions
 
-    def _connect(self, connection: Connection, request: ConnectRequest) -> None:
-        least_ms, greatest_ms = self.timeouts_ms
-        connection.timeout_ms = min(max(request.timeout_ms, least_ms), greatest_ms)
-        if self._may_attach(request):
-            self._attach(connection, request)
-        else:
-            self.waiting.append((connection, request))
-
-    def _may_attach(self, request: ConnectRequest) -> bool:
-        """Whether the attach can be asked for: without a leader they would only pile up."""
-        return request.last_zxid_seen <= self.machine.zxid and self.lease.holds(self.now_ms)
-
-    def _attach(self, connection: Connection, request: ConnectRequest) -> None:
-        """Ask for the session, new or resumed; the answer goes out when it is applied (rule 3)."""
-        body = AttachRequest(request.session_id, request.password or b"", connection.timeout_ms)
-        slot = Slot(connection, 0, ATTACH, self.now_ms, 0)
-        connection.queue.append(slot)
-        head = operation_head(request.session_id, 0, ())
-        self.origin.add(encode_operation(head, encode_request(ATTACH, jute.encode(body))), slot)
-
     def _attached(self, connection: Connection, error: int, body: bytes) -> None:
         connection.queue.popleft()
         if error:
@@ -283,19 +277,7 @@ class Clients:
 
     def tick(self) -> None:
         """Time has passed: attach clients that had to wait, cut those that are overdue."""
-        waiting, self.waiting = self.waiting, []
-        for connection, request in waiting:
-            if connection.ending or connection.closed:
-                continue
-            if self._may_attach(request):
-                self._attach(connection, request)
-            elif (
-                request.last_zxid_seen > self.machine.zxid
-                and self.now_ms - connection.opened_ms > AHEAD_WAIT_MS
-            ):
-                connection.abort()
-            else:
-                self.waiting.append((connection, request))
+        self.admission.tick(self.machine, self.now_ms)
         self.touched.update(self.pauses.heard())
         self.pings.tick(self.now_ms)
         has_lease = self.lease.holds(self.now_ms)

@@ -91,6 +91,7 @@ class Connection:
         "head",
         "held",
         "held_bytes",
+        "is_read_only",
         "last_operation",
         "lease_lost_ms",
         "opened_ms",
@@ -141,17 +142,21 @@ class Connection:
     unread_bytes: int
     """What waited in the socket at the last look, while it was not read from."""
     session_id: int
-    """0: not attached yet."""
+    """0: not attached, or not yet."""
+    is_read_only: bool
+    """Whether its client was admitted without a session, to read; see `read_only`."""
     head: bytes
     """Start of every operation of this connection: session, attachment, identities."""
     lease_lost_ms: int
     """When this replica lost its lease while the connection was open; -1: it holds."""
 
-    def __init__(self, transport: Transport, address: str, host: str, now_ms: int) -> None:
+    def __init__(
+        self, transport: Transport, address: str, identities: tuple[Id, ...], now_ms: int
+    ) -> None:
         self.transport = transport
         self.address = address
         self.caller = Caller(
-            session_id=0, identities=(Id("ip", host),), watcher=self, deliver=self.deliver
+            session_id=0, identities=identities, watcher=self, deliver=self.deliver
         )
         self.protocol = ServerConnection()
         self.queue = deque()
@@ -172,6 +177,7 @@ class Connection:
         self.finishing_ms = -1
         self.closed = False
         self.session_id = 0
+        self.is_read_only = False
         self.attachment = 0
         self.timeout_ms = 0
         self.head = b""
@@ -318,6 +324,8 @@ class Connection:
             return now_ms - self.opened_ms > GREETING_MS
         if has_lease:
             self.lease_lost_ms = -1
+            return False
+        if self.is_read_only:
             return False
         if self.lease_lost_ms < 0:
             self.lease_lost_ms = now_ms

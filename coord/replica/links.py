@@ -26,6 +26,9 @@ class LinkTransport(Protocol):
     def unsent_bytes(self) -> int:
         """What the socket did not take yet."""
 
+    def vouches_for(self, peer: int, /) -> bool:
+        """Whether what the other side has shown, if it had to show something, is that replica's."""
+
     def send(self, frame: bytes) -> None:
         """Queue one frame."""
 
@@ -91,7 +94,7 @@ class Links:
             self._note_refusal(link, message)
             return None
         if not isinstance(message, Hello):
-            self.refuse(link, f"{link.transport.address} did not begin with a Hello", foreign=False)
+            self.refuse(link, f"{_place(link)} did not begin with a Hello", foreign=False)
             return None
         foreign = 0 not in (message.ensemble, self._ensemble()) and (
             message.ensemble != self._ensemble()
@@ -137,7 +140,7 @@ class Links:
         link.transport.send(encode(hello))
 
     def _fault(self, link: Link, hello: Hello, *, foreign: bool) -> str:
-        who = f"replica {hello.sender} at {link.transport.address}"
+        who = f"replica {hello.sender} at {_place(link)}"
         if hello.version != VERSION:
             return f"{who} speaks version {hello.version} of the peer language, not {VERSION}"
         if hello.receiver != self._own_id:
@@ -146,6 +149,10 @@ class Links:
             return f"{who} answers where replica {link.peer} was expected"
         if hello.sender not in self._members() or hello.sender == self._own_id:
             return f"{who} is no other member of this ensemble"
+        if not link.transport.vouches_for(hello.sender):
+            return (
+                f"{who} shows a certificate that does not name the host of replica {hello.sender}"
+            )
         if foreign:
             return (
                 f"{who} belongs to ensemble {hello.ensemble & (1 << 64) - 1:016x}, "
@@ -169,3 +176,9 @@ class Links:
         if line not in self._warned and len(self._warned) < 100:
             self._warned.add(line)
             self._warn(line)
+
+
+def _place(link: Link) -> str:
+    """Where the other side is, for people; who dials comes from another port each time."""
+    address = link.transport.address
+    return address if link.dialed else address.rpartition(":")[0] or address

@@ -240,8 +240,7 @@ class Replica:
 
     def _go_on_reloading(self) -> None:
         """Nobody is served meanwhile: clients go elsewhere; then all after the tree is applied."""
-        for connection, _request in self.clients.waiting:
-            connection.abort()
+        self.clients.admission.suspend(self.now_ms)
         snapshot = self.reload.tick(self.now_ms, self._leading_to[0])
         if snapshot is not None:
             self.outside.name_tree(snapshot.name)

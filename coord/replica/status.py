@@ -48,7 +48,7 @@ class Status:
     replica_id: int
     """Its id."""
     mode: str
-    """"leader", "follower", "observer", "standalone" or "looking"."""
+    """"leader", "follower", "observer", "standalone", "read-only" or "looking"."""
     serving: bool
     """Whether it has a leader that a quorum confirms (its lease holds)."""
     epoch: int

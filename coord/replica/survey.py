@@ -117,6 +117,8 @@ def majority_lag(node: Node) -> int:
 
 def _mode(replica: Replica, *, leads: bool) -> str:
     node = replica.node
+    if replica.clients.admission.is_read_only:
+        return "read-only"
     if not node.established or replica.reload.is_needed:
         return "looking"
     if leads:

@@ -31,22 +31,27 @@ def _ruok(_status: Status) -> str:
 
 
 def _isro(status: Status) -> str:
-    return "rw" if status.mode != "looking" else "null"
+    if status.mode == "looking":
+        return "null"
+    return "ro" if status.mode == "read-only" else "rw"
 
 
 def _srvr(status: Status) -> str:
-    return _head() + _body(status)
+    return _head(status) + _body(status)
 
 
 def _stat(status: Status) -> str:
     if status.mode == "looking":
         return NOT_SERVING
     clients = "".join(f" {_brief(connection)}\n" for connection in status.connections)
-    return f"{_head()}Clients:\n{clients}\n{_body(status)}"
+    return f"{_head(status)}Clients:\n{clients}\n{_body(status)}"
 
 
-def _head() -> str:
-    return f"Zookeeper version: {VERSION}, built on {BUILT_ON}\n"
+def _head(status: Status) -> str:
+    version = f"Zookeeper version: {VERSION}, built on {BUILT_ON}\n"
+    if status.mode == "read-only":
+        return f"{version}READ-ONLY mode; serving only read-only clients\n"
+    return version
 
 
 def _body(status: Status) -> str:

@@ -112,7 +112,7 @@ def fixed_acl(acl: bytes, identities: tuple[Id, ...]) -> bytes:
     fixed: list[Acl] = []
     for each in entries:
         if each.id.scheme == "auth":
-            known = [who for who in identities if who.scheme == "digest"]
+            known = [who for who in identities if who.scheme in ("digest", "x509")]
             if not known:
                 raise InvalidAcl("auth without an authenticated identity")
             fixed += [Acl(each.perms, who) for who in known]
@@ -130,7 +130,7 @@ def fixed_acl(acl: bytes, identities: tuple[Id, ...]) -> bytes:
 
 def _is_valid(who: Id) -> bool:
     """Tell whether an ACL may name this id."""
-    if who.scheme not in ("world", "digest", "ip"):
+    if who.scheme not in ("world", "digest", "ip", "x509"):
         return False
     if who.id is None:
         raise MarshallingError(f"null id of scheme {who.scheme}")
@@ -138,6 +138,8 @@ def _is_valid(who: Id) -> bool:
         return who.id == ANYONE.id
     if who.scheme == "ip":
         return _network(who.id) is not None
+    if who.scheme == "x509":
+        return "=" in who.id
     # As ZooKeeper splits: empty parts at the end do not count, elsewhere they do.
     return who.id.rstrip(":").count(":") == 1
 

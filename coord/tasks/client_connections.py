@@ -13,7 +13,9 @@ from typing import Final
 from coord.replica.clients import Clients
 from coord.replica.connections import OUTBOX_BYTES_MAX
 from coord.tasks.hub import READ, WRITE, Hub
-from coord.tasks.outgoing import Outgoing, receive
+from coord.tasks.outgoing import receive
+from coord.tasks.tls import Stream, outgoing_of
+from coord.wire.records import Id
 
 ACCEPT_AT_ONCE: Final = 100
 """Connections taken from a listener in one go, so that a storm does not starve the others."""
@@ -26,14 +28,22 @@ class ClientSocket:
 
     __slots__ = ("_clients", "_events", "_hub", "_marked", "_outgoing", "_socket", "connection")
 
-    def __init__(self, hub: Hub, clients: Clients, sock: socket.socket, address: str) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        clients: Clients,
+        sock: Stream,
+        address: str,
+        shown: tuple[Id, ...] = (),
+    ) -> None:
+        """`shown`: who the client is by its certificate."""
         self._hub = hub
         self._clients = clients
         self._socket = sock
-        self._outgoing = Outgoing(sock)
+        self._outgoing = outgoing_of(sock)
         self._marked = False
         self._events = READ
-        self.connection = clients.opened(self, address)
+        self.connection = clients.opened(self, address, shown)
         hub.add(sock.fileno(), self, READ)
 
     def wake(self) -> None:

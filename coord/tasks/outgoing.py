@@ -1,7 +1,7 @@
 """Bytes out of a non-blocking socket, and into one."""
 
 import socket
-from typing import Final
+from typing import Final, Protocol
 
 RECEIVE_BYTES: Final = 256 << 10
 """Asked of a socket at once: whole pipelines of requests, small against any budget."""
@@ -12,7 +12,14 @@ _buffer = bytearray(RECEIVE_BYTES)
 _view = memoryview(_buffer)
 
 
-def receive(sock: socket.socket) -> bytes | None:
+class Source(Protocol):
+    """What receives as a non-blocking socket does."""
+
+    def recv_into(self, buffer: bytearray, /) -> int:
+        """Put what has come at the beginning: how many bytes; 0 at the end. Raises OSError."""
+
+
+def receive(sock: Source) -> bytes | None:
     """What has come; b"" at the end of the stream, or when it is broken; None: nothing yet.
 
     `socket.recv` of so many bytes maps fresh memory for each call; this copies out of one buffer.

@@ -1,4 +1,4 @@
-"""Sockets between replicas: frames of a 4-byte length and a message; dialling, again and again."""
+"""Sockets between replicas: frames of a 4-byte length and a message."""
 
 import select
 import socket
@@ -10,16 +10,13 @@ import trio
 
 from coord.replica.links import Link
 from coord.tasks.hub import READ, WRITE, Hub
-from coord.tasks.outgoing import Outgoing, receive
+from coord.tasks.outgoing import receive
+from coord.tasks.tls import Stream, outgoing_of
 from coord.wire.frames import FrameBuffer, FrameError
 
 LENGTH: Final = Struct(">I")
 FRAME_BYTES_MAX: Final = 64 << 20
 """Several times the largest batch or snapshot chunk."""
-DIAL_AGAIN_S: Final = 0.1
-"""Pause between attempts to reach a replica: a restarted one is found before it is missed."""
-DIAL_TIMEOUT_S: Final = 2.0
-"""An attempt that hangs is given up, the next one may find the replica restarted."""
 BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -29,20 +26,23 @@ class PeerSocket:
     def __init__(
         self,
         hub: Hub,
-        sock: socket.socket,
+        sock: Stream,
         address: str,
         received: Callable[[Link, bytes], None],
         lost: Callable[[Link], None],
     ) -> None:
+        """`received` takes each frame; `lost` is told when the socket is gone."""
         self.address = address
         self.link: Link
         self.closed = trio.Event()
+        self.vouches_for: Callable[[int], bool] = _for_anybody
+        """Part of `LinkTransport`: where certificates are shown, whose it may be."""
         self._hub = hub
         self._socket = sock
         self._received = received
         self._lost = lost
         self._frames = FrameBuffer(FRAME_BYTES_MAX)
-        self._outgoing = Outgoing(sock)
+        self._outgoing = outgoing_of(sock)
         self._marked = False
         self._closing = False
         self._events = READ
@@ -122,22 +122,7 @@ class PeerSocket:
             self._lost(self.link)
 
 
-async def keep_dialing(
-    host: str, port: int, opened: Callable[[socket.socket, str], PeerSocket | None]
-) -> None:
-    """Keep one link to a replica: dial, wait until it is lost, dial again."""
-    while True:
-        connected = None
-        with trio.move_on_after(DIAL_TIMEOUT_S):
-            connected = await _connect(host, port)
-        if connected is not None:
-            peer = opened(connected, f"{host}:{port}")
-            if peer is not None:
-                await peer.closed.wait()
-        await trio.sleep(DIAL_AGAIN_S)
-
-
-async def _connect(host: str, port: int) -> socket.socket | None:
+async def connect(host: str, port: int) -> socket.socket | None:
     """A connected, non-blocking socket; None when nobody answers there."""
     try:
         stream = await trio.open_tcp_stream(host, port)
@@ -148,3 +133,7 @@ async def _connect(host: str, port: int) -> socket.socket | None:
     connected.settimeout(0)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected
+
+
+def _for_anybody(_peer: int) -> bool:
+    return True

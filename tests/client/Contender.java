@@ -33,7 +33,7 @@ public class Contender {
                 case "unread" -> { shared.readLock().release(); System.out.println("released"); }
                 case "unwrite" -> { shared.writeLock().release(); System.out.println("released"); }
                 case "try permit" -> {
-                    lease = semaphore.acquire(1, TimeUnit.SECONDS);
+                    lease = semaphore.acquire(300, TimeUnit.MILLISECONDS);
                     System.out.println(lease != null);
                 }
                 case "return" -> { semaphore.returnLease(lease); System.out.println("returned"); }

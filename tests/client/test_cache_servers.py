@@ -95,3 +95,16 @@ async def test_a_lost_connection_makes_a_gap_that_is_filled(hosts):
             assert client.Resynced(gap=True) in found
             assert found[-1].kind == EventType.NODE_DATA_CHANGED
             assert found[-1].zxid in (stat.mzxid, -1)
+
+
+async def test_changes_of_an_object_by_many_are_all_made(zk, hosts):
+    await zk.typed("/numbers", list[int]).create([])
+
+    async def add(contender: client.Client, number: int) -> None:
+        await contender.typed("/numbers", list[int]).update(lambda numbers: [*numbers, number])
+
+    async with client.connect(hosts) as other, trio.open_nursery() as nursery:
+        for number in range(10):
+            nursery.start_soon(add, zk, number)
+            nursery.start_soon(add, other, 10 + number)
+    assert sorted((await zk.typed("/numbers", list[int]).get()).value) == list(range(20))

@@ -137,7 +137,7 @@ class Ensemble(ABC):
                     raise RuntimeError(
                         f"replica {replica} ended with {process.status}:\n{process.output[-3000:]}"
                     )
-                return self.mode(replica) is not None
+                return self.mode(replica) not in (None, "read-only")
 
             wait_for(serves, seconds=seconds, what=f"replica {i} serves")
         self.leader(seconds=seconds)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import client.testing
 from tests.ensemble.commands import ROOT, coord, dev_port
 
 README = (ROOT / "README.md").read_text()
@@ -27,3 +28,12 @@ def test_each_example_is_about_ten_lines_long() -> None:
     assert len(EXAMPLES) == len(EXPECTED)
     for example in EXAMPLES:
         assert sum(bool(line.strip()) for line in example.splitlines()) <= 12
+
+
+def test_what_stands_beside_kazoo_is_there() -> None:
+    page = README.partition("## From kazoo")[2].partition("\n## ")[0]
+    rows = [line.split(" | ")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"\bzk\.(\w+)\(", "".join(rows)))
+    assert len(named) > 20
+    assert not {name for name in named if not hasattr(client.Client, name)}
+    assert callable(client.testing.ensemble)

@@ -39,6 +39,9 @@ class Wire:
         self.frames: deque[bytes] = deque()
         self.closed = False
 
+    def vouches_for(self, peer: int) -> bool:
+        return True
+
     def send(self, frame: bytes) -> None:
         self.frames.append(frame)
 

@@ -45,8 +45,15 @@ class Client:
     def unread_bytes(self) -> int:
         return self.unread
 
-    def connect(self, session_id: int = 0, password: bytes = b"", seen: int = 0) -> None:
-        request = ConnectRequest(0, seen, 4000, session_id, password)
+    def connect(
+        self,
+        session_id: int = 0,
+        password: bytes = b"",
+        seen: int = 0,
+        *,
+        read_only: bool | None = None,
+    ) -> None:
+        request = ConnectRequest(0, seen, 4000, session_id, password, read_only)
         self.send_frame(jute.encode(request))
 
     def attach(self, session_id: int = 0, password: bytes = b"") -> ConnectResponse:

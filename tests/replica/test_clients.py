@@ -5,7 +5,7 @@ from struct import pack
 import pytest
 
 from coord import jute
-from coord.replica import clients as module
+from coord.replica import admission as module
 from coord.replica.connections import GREETING_MS, QUEUE_LENGTH_MAX
 from coord.wire.opcodes import OpCode
 from coord.wire.requests import AuthRequest, CreateRequest
@@ -334,7 +334,7 @@ def test_nothing_is_kept_of_clients_that_come_and_go_while_there_is_no_leader(
         served.clients.closed(client.connection)
     served.clients.tick()
     assert not served.clients.origin.pending
-    assert not served.clients.waiting
+    assert not served.clients.admission.waiting
     patient = served.client()
     patient.connect()
     served.clients.lease.echo(10_000)

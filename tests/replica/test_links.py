@@ -7,11 +7,15 @@ from coord.replica.messages import VERSION, Hello, Refusal, decode
 
 
 class FakeTransport:
-    def __init__(self) -> None:
-        self.address = "10.0.0.9:1"
+    def __init__(self, port: int = 1) -> None:
+        self.address = f"10.0.0.9:{port}"
         self.unsent_bytes = 0
         self.sent: list[object] = []
         self.closed = False
+        self.shown = {1, 2, 3}
+
+    def vouches_for(self, peer: int) -> bool:
+        return peer in self.shown
 
     def send(self, frame: bytes) -> None:
         self.sent.append(decode(frame))
@@ -49,6 +53,17 @@ def test_a_replica_whose_log_is_empty_belongs_to_every_ensemble() -> None:
     assert founding.greeted(founding.accepted(FakeTransport()), hello(2, 1)) is not None
 
 
+def test_a_replica_is_refused_whose_certificate_is_that_of_another_host() -> None:
+    links, lines = links_of(1)
+    transport = FakeTransport()
+    transport.shown = {3}
+    assert links.greeted(links.accepted(transport), hello(2, 1)) is None
+    line = "replica 2 at 10.0.0.9 shows a certificate that does not name the host of replica 2"
+    assert transport.sent == [Refusal(line, False)]
+    assert len(lines) == 1
+    assert line in lines[0]
+
+
 @pytest.mark.parametrize(
     ("message", "words"),
     [
@@ -62,8 +77,8 @@ def test_a_replica_whose_log_is_empty_belongs_to_every_ensemble() -> None:
 )
 def test_a_stranger_is_refused_with_one_line(message: object, words: str | None) -> None:
     links, lines = links_of(1)
-    for _ in range(3):
-        transport = FakeTransport()
+    for port in range(3):
+        transport = FakeTransport(port)
         assert links.greeted(links.accepted(transport), message) is None
         assert transport.closed
     assert len(lines) == 1

@@ -82,6 +82,8 @@ def test_identities_travel_as_a_vector():
 def test_auth_becomes_who_one_is_and_doubles_go():
     asked = acl((1, Id("auth", "whatever")), (2, ANYONE), (2, ANYONE))
     assert fixed_acl(asked, (Id("ip", "1.2.3.4"), SUPER, BOB)) == acl((1, BOB), (2, ANYONE))
+    alice = Id("x509", "CN=alice")
+    assert fixed_acl(asked, (alice, BOB)) == acl((1, alice), (1, BOB), (2, ANYONE))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,7 @@ def test_auth_becomes_who_one_is_and_doubles_go():
         (Id("digest", "a:b:c"), InvalidAcl),
         (Id("digest", ":"), InvalidAcl),
         (Id("ip", "1.2.3"), InvalidAcl),
+        (Id("x509", "alice"), InvalidAcl),
         (Id("ip", "1.2.3.4/"), InvalidAcl),
         (Id("ip", "1.2.3.4/-1"), InvalidAcl),
         (Id("ip", "1.2.3.4/33"), InvalidAcl),
@@ -104,6 +107,7 @@ def test_auth_becomes_who_one_is_and_doubles_go():
         (Id("world", None), MarshallingError),
         (Id("digest", None), MarshallingError),
         (Id("ip", None), MarshallingError),
+        (Id("x509", None), MarshallingError),
     ],
 )
 def test_an_acl_cannot_name_everything(who, error):
