@@ -15,7 +15,7 @@ from coord.cli.compiled import outdated
 ROOT = Path(__file__).resolve().parents[2]
 TESTS_OF_COMPILED = (
     *(f"tests/{name}" for name in ("state", "operations", "storage", "replica")),
-    "--ignore=tests/storage/test_flips.py",  # plays in processes that run sources
+    "--ignore=tests/storage/test_flips.py",  # of the look at pages, which is not compiled
 )
 
 
