@@ -51,7 +51,9 @@ async def connect(
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            background = await nursery.start(_background, keeper)
+            # Takes no time. Were it cancelled, what it shields would never come to this nursery.
+            with trio.CancelScope(shield=True):
+                background = await nursery.start(_background, keeper)
             try:
                 await keeper.room()
                 yield Client(Calls(keeper, hub), background)

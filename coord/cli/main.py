@@ -6,10 +6,13 @@ import click
 
 COMMANDS = {
     "dev": "coord.cli.dev",
+    "elect": "coord.cli.elect",
+    "lock": "coord.cli.lock",
     "quorum": "coord.cli.quorum",
     "serve": "coord.cli.serve",
-    "shell": "coord.cli.shell",
+    "shell": "coord.cli.shell.command",
     "status": "coord.cli.status",
+    "watch": "coord.cli.watch",
 }
 """Command -> its module, which holds a click command of the same name."""
 

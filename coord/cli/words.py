@@ -8,6 +8,8 @@ import click
 DEFAULT_HOSTS = "127.0.0.1:2181,127.0.0.1:2182,127.0.0.1:2183"
 TIMEOUT_S = 2.0
 """A replica that takes longer is reported as not answering."""
+CONNECTED_WITHIN_S = 10.0
+"""A client without a session after this reports that no server answers."""
 
 hosts_option = click.option(
     "--hosts",

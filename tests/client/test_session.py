@@ -138,6 +138,14 @@ async def test_the_end_of_the_block_closes_the_session(autojump_clock, fake):
     assert fake.tree.names("/") == []
 
 
+async def test_a_client_that_is_cancelled_before_it_begins_ends(autojump_clock, fake):
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async with fake.connect():
+            raise AssertionError("nobody waited for the session")
+    assert scope.cancelled_caught
+
+
 async def test_the_session_is_closed_also_when_the_block_is_cancelled(autojump_clock, fake):
     with trio.CancelScope() as scope:
         async with fake.connect():

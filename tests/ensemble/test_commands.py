@@ -129,7 +129,7 @@ def test_dev_refuses_quorums_that_miss_each_other_and_ports_in_use() -> None:
     [
         (("get", "/missing"), 1, "NoNode"),
         (("frobnicate",), 2, "unknown command"),
-        (("get",), 2, "write: get [-s] PATH"),
+        (("get",), 2, "write: get [-s] [-w] PATH"),
         (("set", "/zookeeper", "x", "seven"), 2, "a version is a whole number"),
         (("get", "relative"), 2, "relative"),
         (("set", "/zookeeper/config", "x"), 1, "NoAuth"),

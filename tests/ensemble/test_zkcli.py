@@ -1,52 +1,14 @@
 """zkCli.sh of the Debian package works: the shell that ZooKeeper's users know."""
 
-import re
-import subprocess
-from pathlib import Path
-
-import attrs
 import pytest
 
 from tests.ensemble.servers import Ensemble, zookeeper_missing
-
-SHELL = Path("/usr/share/zookeeper/bin/zkCli.sh")
-EVENT = re.compile(r"\nWATCHER::\n\nWatchedEvent state:(\w+) type:(\w+) path:(\S+)\n")
+from tests.ensemble.zkcli import SHELL, compare, run
 
 pytestmark = pytest.mark.skipif(
     zookeeper_missing() is not None or not SHELL.exists(),
     reason="no zkCli.sh: the Debian package zookeeper is not installed",
 )
-
-
-@attrs.frozen
-class Output:
-    """What a run of the shell printed."""
-
-    lines: list[str]
-    """Standard output, less events, the version of the shell and empty lines."""
-    messages: list[str]
-    """What was created, and errors; less the logging library's complaints."""
-    events: list[tuple[str, str]]
-    """The watch events as (type, path)."""
-
-
-def run(ensemble: Ensemble, *commands: str, arguments: tuple[str, ...] = ()) -> Output:
-    """Give commands to one shell that may use every replica."""
-    process = subprocess.run(
-        [SHELL, "-server", ensemble.hosts, *arguments],
-        input="\n".join([*commands, "quit", ""]),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    events = [match.groups()[1:] for match in EVENT.finditer(process.stdout)]
-    lines = EVENT.sub("", process.stdout).splitlines()
-    messages = process.stderr.splitlines()
-    return Output(
-        [line for line in lines if line][0 if arguments else 3 :],
-        [line for line in messages if not line.startswith("SLF4J")],
-        [(kind, path) for kind, path in events if kind != "None"],
-    )
 
 
 def stat_of(lines: list[str]) -> dict[str, str]:
@@ -71,7 +33,7 @@ def stat_of(lines: list[str]) -> dict[str, str]:
 
 def test_nodes_are_created_read_watched_changed_and_listed(ensemble: Ensemble, base: str) -> None:
     output = run(
-        ensemble,
+        ensemble.hosts,
         f"create {base}/a hello",
         f"get -s -w {base}/a",
         f"set {base}/a two",
@@ -99,7 +61,7 @@ def test_nodes_are_created_read_watched_changed_and_listed(ensemble: Ensemble, b
 
 def test_add_watch_sees_a_whole_tree_until_it_is_deleted(ensemble: Ensemble, base: str) -> None:
     output = run(
-        ensemble,
+        ensemble.hosts,
         f"addWatch {base}/a",
         f"create {base}/a x",
         f"create {base}/a/b x",
@@ -119,7 +81,7 @@ def test_add_watch_sees_a_whole_tree_until_it_is_deleted(ensemble: Ensemble, bas
 
 def test_acls_and_identities(ensemble: Ensemble, base: str) -> None:
     output = run(
-        ensemble,
+        ensemble.hosts,
         f"create {base}/a",
         f"getAcl {base}/a",
         "addauth digest ann:secret",
@@ -133,19 +95,25 @@ def test_acls_and_identities(ensemble: Ensemble, base: str) -> None:
     assert sorted(output.lines[3:5]) == ["digest: ann", "ip: 127.0.0.1"]
     assert output.lines[5:7] == ["'digest,'ann:7RJfAeIvrl4zdj6sS2fXrQHDvHM=", ": cdrwa"]
     assert stat_of(output.lines[7:18])["aclVersion"] == "1"
-    stranger = run(ensemble, f"sync {base}", f"get {base}/a")
+    stranger = run(ensemble.hosts, f"sync {base}", f"get {base}/a")
     assert stranger.messages == [f"Insufficient permission : {base}/a"]
 
 
 def test_ephemerals_belong_to_the_shell(ensemble: Ensemble, base: str) -> None:
     output = run(
-        ensemble, f"create -e {base}/e", "getEphemerals", f"getEphemerals {base}/x", "version"
+        ensemble.hosts, f"create -e {base}/e", "getEphemerals", f"getEphemerals {base}/x", "version"
     )
     assert output.lines[:2] == [f"[{base}/e]", "[]"]
     assert output.lines[2].startswith("ZooKeeper CLI version: 3.")
-    assert run(ensemble, f"sync {base}", f"ls {base}").lines == ["Sync is OK", "[]"]
+    assert run(ensemble.hosts, f"sync {base}", f"ls {base}").lines == ["Sync is OK", "[]"]
 
 
 def test_a_command_may_stand_on_the_command_line(ensemble: Ensemble, base: str) -> None:
-    output = run(ensemble, arguments=("stat", base))
+    output = run(ensemble.hosts, arguments=("stat", base))
     assert stat_of(output.lines)["numChildren"] == "0"
+
+
+def test_coord_shell_means_by_every_command_what_zkcli_means(coord: Ensemble) -> None:
+    theirs, ours, their_tree, our_tree = compare(coord.hosts)
+    assert ours == theirs
+    assert our_tree == their_tree

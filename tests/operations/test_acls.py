@@ -86,7 +86,7 @@ DIGEST = [
 INVALID = [
     ("an empty ACL", 'create /a x ""', "-114"),
     ("world is anyone", "create /a x world:somebody:31", "-114"),
-    ("an unknown scheme", "create /a x x509:cn=me:31", "-114"),
+    ("an unknown scheme", "create /a x kerberos:me:31", "-114"),
     ("a digest without a hash", "create /a x digest:bob:31", "-114"),
     ("a digest in three parts", "create /a x digest:bob:hash:more:31", "-114"),
     ("a digest with an empty part behind", "create /a x digest:bob:hash::31; exists /a", "-102"),
