@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 DIAL_AGAIN_US = 30_000
 NAMES = {tag: cls.__name__ for tag, cls in MESSAGES.items()} | {
-    cls.TAG: cls.__name__ for cls in peer_messages._OWN
+    cls.TAG: cls.__name__ for cls in peer_messages._OWN if cls is not peer_messages.Refusal
 }
-"""Every kind of message, by its tag."""
+"""Every kind of message, by its tag; no link is refused among replicas of one ensemble."""
 HARDY = frozenset(MESSAGES) | {130, 133, 134}
 """Tags of messages that may come in any way: Forward, BarrierRequest and BarrierReply, too."""
 

@@ -60,7 +60,7 @@ OTHERS = (
 PREMISES = tuple(range(1, 15)) + tuple(n for n in range(20, 33) if n != 30)
 EXPECTED = (
     *(f"fault {name}" for name in FAULTS),
-    *sorted(set(NAMES.values()) - {"Refusal"}),
+    *sorted(NAMES.values()),
     *OTHERS,
     *(f"premise {number:02}" for number in PREMISES),
 )
