@@ -23,7 +23,6 @@ DUEL = Bounds(elections=2, proposals=0, crashes=0)
         (3, "simple L=2 R=2", CRASH),
         (3, "simple L=2 R=2", READ),
         (3, "simple L=3 R=1", CRASH),
-        (3, "simple L=1 R=3", WORK),
         (3, "simple L=1 R=3", CRASH),
         (3, "simple L=1 R=3", DUEL),
         (4, "grid [[1,2],[3,4]]", ELECTION),

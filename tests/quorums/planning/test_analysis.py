@@ -62,7 +62,7 @@ def test_slack_and_fast_quorums_are_what_brute_force_says(system: QuorumSystem) 
     assert analysis.fast == min(legal)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(brute.systems(replicas=4))
 def test_the_load_is_that_of_the_best_corner(system: QuorumSystem) -> None:
     """AT-23."""
@@ -76,7 +76,7 @@ def test_the_load_is_that_of_the_best_corner(system: QuorumSystem) -> None:
         assert isclose(side.load, best, rel_tol=1e-9)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(brute.systems(replicas=4), st.sampled_from([(0.001, 1.0, 1000.0), (1.0, 2.0, 3.0)]))
 def test_the_downtime_is_that_of_the_whole_chain(
     system: QuorumSystem, rates: tuple[float, float, float]
@@ -90,7 +90,7 @@ def test_the_downtime_is_that_of_the_whole_chain(
     assert isclose(analysis.downtime_min, expected, rel_tol=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(brute.systems(replicas=4))
 def test_random_waits_are_means_over_all_orders_of_replies(system: QuorumSystem) -> None:
     """AT-23."""

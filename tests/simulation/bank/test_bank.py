@@ -8,8 +8,12 @@ from tests.simulation.bank.hunt import BANK, Bug, hunt
 SECONDS_MAX = 20.0
 FIRST_SEED = {
     quorums.old_entries_committed_by_counting: 8,
+    quorums.reads_confirmed_by_a_majority: 5,
     disks.current_epoch_before_the_history: 42,
     disks.damaged_entries_taken_for_missing: 55,
+    disks.promises_tell_of_uncommitted_entries_only: 2,
+    replicas.an_expiry_ends_whatever_attachment_there_is: 4,
+    replicas.a_resumed_leader_expires_before_it_reads: 4,
     replicas.a_snapshot_installed_under_live_watches: 15,
 }
 """Where the hunt begins for those that hide for long; the command begins at 0 for all."""
