@@ -157,6 +157,20 @@ async def replaced(
     raise OutcomeUnknown("set", path) from lost
 
 
+async def permitted(calls: Calls, path: str, version: int, lost: ReplyLost) -> None:
+    """Decide a change of permissions; raise OutcomeUnknown unless it was certainly not made.
+
+    Nothing tells when the ACL of a znode has changed but the number of changes, and that only in a
+    znode that has been there all the time.
+    """
+    calls = calls.plain
+    await calls.sync()
+    stat = await calls.exists(path)
+    is_unchanged = stat is not None and stat.czxid <= lost.zxid and stat.aversion <= version
+    if version == -1 or not is_unchanged:
+        raise OutcomeUnknown("set_acls", path) from lost
+
+
 async def deleted(
     calls: Calls, path: str, version: int, lost: ReplyLost, *, idempotent: bool
 ) -> bool | None:

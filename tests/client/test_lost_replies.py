@@ -205,6 +205,19 @@ async def test_a_change_of_permissions_is_sent_again_or_unknown(autojump_clock, 
         await zk.set_acls("/a", client.OPEN_ACL, 1)
 
 
+async def test_permissions_of_a_znode_that_was_made_anew_are_left_alone(autojump_clock, fake, zk):
+    # It bears the name and the version that were meant, and is another one.
+    def make_anew() -> None:
+        fake.tree.delete("/a")
+        fake.tree.put("/a", b"theirs")
+
+    await zk.create("/a")
+    fake.drop_reply(OpCode.SET_ACL, then=make_anew)
+    with pytest.raises(client.OutcomeUnknown):
+        await zk.set_acls("/a", client.OPEN_ACL, 0)
+    assert (await zk.get_acls("/a"))[1].aversion == 0
+
+
 async def test_a_request_that_was_never_handed_over_is_sent_again(autojump_clock, fake, zk):
     # The connection breaks while the request still waits for the writer.
     await zk.create("/a", b"1")
