@@ -17,16 +17,17 @@ outcome is unknown, rather than that it was not carried out.
 """
 
 import uuid
+from contextlib import suppress
 
 import attrs
 
 from client import decide
 from client.calls import Calls
-from client.errors import OutcomeUnknown, ReplyLost
+from client.errors import ClientClosed, OutcomeUnknown, ReplyLost
 from client.recipes import multi
 from client.recipes.multi import Refused
 from client.znodes import Stat
-from coord.wire.errors import NodeExists, NoNode
+from coord.wire.errors import NodeExists, NoNode, ZooKeeperError
 from coord.wire.multi import MultiOperation
 from coord.wire.numbers import OpCode
 from coord.wire.requests import DeleteRequest, SetDataReply
@@ -136,13 +137,16 @@ class Operation:
 async def sweep(calls: Calls, folder: Stat, path: str, now_ms: int) -> None:
     """Delete the marks that were left behind, if there are too many children in a folder.
 
+    What hinders it is no error: whoever comes next sweeps again. Nor does it wait for a connection.
     folder: its Stat. now_ms: the servers' time, as a Stat of something new tells it.
     """
     if folder.num_children < MARKS_MAX:
         return
-    names, _ = await calls.children(path)
-    for name in names:
-        mark = f"{path}/{name}"
-        stat = await calls.exists(mark) if name.startswith(PREFIX) else None
-        if stat is not None and now_ms - stat.ctime_ms > MARK_SECONDS_MAX * 1000:
-            calls.keeper.post(OpCode.DELETE, DeleteRequest(mark, -1))
+    calls = attrs.evolve(calls, waits=False)
+    with suppress(ZooKeeperError, ClientClosed):
+        names, _ = await calls.children(path)
+        for name in names:
+            mark = f"{path}/{name}"
+            stat = await calls.exists(mark) if name.startswith(PREFIX) else None
+            if stat is not None and now_ms - stat.ctime_ms > MARK_SECONDS_MAX * 1000:
+                calls.keeper.post(OpCode.DELETE, DeleteRequest(mark, -1))

@@ -211,6 +211,15 @@ async def test_marks_of_dead_producers_are_swept(autojump_clock, fake, zk):
     assert len(fake.tree.names("/q/marks")) <= 1  # that whose reply was lost goes with its session
 
 
+async def test_an_entry_is_put_whatever_becomes_of_the_sweep(autojump_clock, fake, zk):
+    await zk.queue("/q").put(b"1")
+    for number in range(once.MARKS_MAX):
+        fake.tree.put(f"/q/marks/op-{number}", b"")
+    fake.refuse_next(OpCode.CREATE2, client.QuotaExceeded.code)
+    await zk.queue("/q").put(b"2")
+    assert await zk.queue("/q").size() == 2
+
+
 async def test_buckets_take_a_bounded_number_of_entries_and_go_when_empty(autojump_clock, fake, zk):
     queue = zk.queue("/q", bucket_entries=3)
     for number in range(8):
