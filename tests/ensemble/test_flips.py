@@ -25,11 +25,7 @@ def test_a_replica_whose_disk_was_replaced_never_votes(tmp_path: Path) -> None:
         ensemble.kill(changed)
         shutil.copytree(data, copy)
         ensemble.restart(changed)
-        client = KazooClient(hosts=ensemble.hosts_of([changed]), timeout=10)
-        client.start()
-        client.create("/before", b"it was lost")
-        client.stop()
-        client.close()
+        write(ensemble, changed)
         ensemble.kill(changed)
         shutil.rmtree(data)
         shutil.copytree(copy, data)
@@ -54,6 +50,15 @@ def test_a_replica_whose_disk_was_replaced_never_votes(tmp_path: Path) -> None:
             raise AssertionError("the replica with a new disk has voted")
         ensemble.restart(leader)
         assert ensemble.leader() in (leader, other)
+
+
+def write(ensemble: CoordEnsemble, replica: int) -> None:
+    """Write something through a replica."""
+    client = KazooClient(hosts=ensemble.hosts_of([replica]), timeout=10)
+    client.start()
+    client.create("/before", b"it was lost")
+    client.stop()
+    client.close()
 
 
 def follows(ensemble: CoordEnsemble, replica: int, leader: int) -> None:
