@@ -28,7 +28,7 @@ from client.recipes import multi
 from client.recipes.multi import Refused
 from client.znodes import Stat
 from coord.wire.errors import NodeExists, NoNode, ZooKeeperError
-from coord.wire.multi import MultiOperation
+from coord.wire.multi import MultiOperation, MultiResult
 from coord.wire.numbers import OpCode
 from coord.wire.requests import DeleteRequest, SetDataReply
 
@@ -56,6 +56,8 @@ class Done:
     """Its zxid; 0 when nothing told, for there was no set among the writes."""
     time_ms: int
     """When that was, by the servers' clock; 0 when nothing told."""
+    results: tuple[MultiResult, ...] = ()
+    """What the writes answered; () when the reply was lost and the mark told."""
 
 
 @attrs.define(eq=False)
@@ -101,17 +103,18 @@ class Operation:
     async def _attempt(self, operations: tuple[MultiOperation, ...], note: bytes) -> Done:
         # The mark comes first: whatever an attempt before has changed, this shows that it has.
         try:
-            reply = await multi.commit(self.calls, multi.create(self.mark, note), *operations)
+            _, *results = await multi.commit(self.calls, multi.create(self.mark, note), *operations)
         except ReplyLost as lost:
             return await self._look(lost)
         except Refused as refused:
             if refused.place > 0 or not isinstance(refused.error, NodeExists):
                 raise Refused(refused.place - 1, refused.error) from None
             return await self._read()
-        for result in reply:
+        for result in results:
             if isinstance(result.reply, SetDataReply):
-                return Done(note, result.reply.stat.mzxid, result.reply.stat.mtime)
-        return Done(note, 0, 0)
+                stat = result.reply.stat
+                return Done(note, stat.mzxid, stat.mtime, tuple(results))
+        return Done(note, 0, 0, tuple(results))
 
     async def _look(self, lost: ReplyLost) -> Done:
         with decide.unless_away(self.name, self.folder, lost):
