@@ -33,6 +33,10 @@ from coord.wire.requests import AuthRequest, PingRequest, SyncRequest
 OUTBOX_BYTES_MAX = 4 * 1024 * 1024
 """Bytes not yet handed to the connection: a few of the largest requests, many small ones."""
 
+REPLY_BYTES_MAX = 65 * 1024 * 1024
+"""Requests are limited to a megabyte, lists of names are not: coord answers with 64, ZooKeeper with
+whatever it has. A longer reply breaks the connection."""
+
 RECEIVE_BYTES = 64 * 1024
 
 XID_MAX = 0x7FFFFFFF
@@ -108,7 +112,7 @@ class Link:
         self._clock = clock
         self._on_event = on_event
         self._on_room = on_room
-        self._wire = ClientConnection()
+        self._wire = ClientConnection(REPLY_BYTES_MAX)
         self._xid = 0
         self._floor = zxid
         """The zxid of the last reply but those to pings, which may overtake others."""
