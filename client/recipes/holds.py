@@ -54,7 +54,14 @@ class Acquirable(Protocol):
 
 @attrs.define(eq=False)
 class Held:
-    """A lock, a permit or a leadership while its block runs."""
+    """A lock, a permit or a leadership while its block runs.
+
+    async with zk.lock("/locks/nightly") as held:
+        print(held.token, held.seconds_left(), held.session.timeout)
+        held.check()
+        await work(held.token)
+    print(held.lost)
+    """
 
     path: str
     """The lock, as it was asked for."""
@@ -81,7 +88,11 @@ class Held:
     def guard(self) -> Guard:
         """Return what lets a transaction fail, with NoNode, unless this is held still.
 
-        `transaction.add(held.guard())`
+            async with zk.transaction() as both:
+                both.add(held.guard())
+                both.set_data("/state", b"...")
+
+        `held.transaction()` is the same in short.
         """
         return Guard(self._place.path)
 
@@ -134,6 +145,10 @@ class Held:
     async def suspended(self) -> None:
         """Wait until the connection is lost, and with it, soon, the hold.
 
+            async with zk.lock("/locks/nightly") as held:
+                await held.suspended()
+                print(held.is_suspended, held.seconds_left())
+
         A warning: the body goes on until the hold cannot be proved any longer, and goes on for good
         if the connection comes back before that. Afterwards `seconds_left` tells how much is left.
         """
@@ -162,7 +177,11 @@ class Held:
 
 @attrs.define(eq=False)
 class ReadHeld(Held):
-    """A lock that is shared with others that read, while its block runs."""
+    """A lock that is shared with others that read, while its block runs.
+
+    async with zk.read_lock("/locks/table") as reading:
+        print(reading.token, await zk.get_children("/jobs"))
+    """
 
     _queue: Queue = attrs.field(kw_only=True, repr=False)
     _nursery: trio.Nursery = attrs.field(kw_only=True, repr=False)
@@ -186,7 +205,11 @@ class ReadHeld(Held):
 
 @attrs.define(eq=False)
 class Term(Held):
-    """A leadership while its block runs."""
+    """A leadership while its block runs.
+
+    async with zk.lead("/svc", b"host:80") as term:
+        await serve(term)
+    """
 
     def resign(self) -> None:
         """Give it up: the body is cancelled, and the block ends without an error.
