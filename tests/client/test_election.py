@@ -7,10 +7,10 @@ import itertools
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 
 @pytest.mark.parametrize("layout", ["coord", "kazoo", "curator"])
@@ -27,7 +27,7 @@ async def test_leaders_follow_each_other_and_are_seen(autojump_clock, fake, zk, 
         assert await anext(leaders) is None
         for name in (b"a", b"b", b"c"):
             nursery.start_soon(stand, name)
-            await wait_all_tasks_blocked()
+            await until_quiet()
         async for leader in leaders:
             if leader is None:
                 break

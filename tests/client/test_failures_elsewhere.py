@@ -12,6 +12,7 @@ import trio.testing
 
 import client
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 
 def tasks() -> int:
@@ -42,7 +43,7 @@ async def test_the_time_to_wait_for_a_lock_is_not_begun_anew_at_each_change_befo
     async with trio.open_nursery() as nursery:
         for scope in holders:
             nursery.start_soon(hold, scope)
-            await trio.testing.wait_all_tasks_blocked()
+            await until_quiet()
         began = trio.current_time()
         for number, scope in enumerate(holders[:2]):
             scope.deadline = began + 1 + number
@@ -112,7 +113,7 @@ async def test_the_end_does_not_hang_in_any_state(autojump_clock, fake):
                 fake.mute = {OpCode.EXISTS}
                 for _ in range(10):
                     nursery.start_soon(_look, zk)
-                await trio.testing.wait_all_tasks_blocked()
+                await until_quiet()
                 if trouble:
                     fake.cut()
         assert trio.current_time() - began <= 2
