@@ -34,7 +34,7 @@ from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
 from client.recipes.barrier import Barrier
-from client.recipes.claims import Claim
+from client.recipes.claim import Claim
 from client.recipes.config import BadConfig
 from client.recipes.counter import Counter
 from client.recipes.description import Contending, LockDescription

@@ -32,7 +32,8 @@ class Cache(Mapping[str, Znode]):
             print(cache.zxid, cache.stale_since)
 
     It is empty while the root is missing. What this client may not read is not in it, nor is
-    "/zookeeper" in a cache of all.
+    "/zookeeper" in a cache of all. A znode may have children whose names take 64 MiB together;
+    with more, coord answers MarshallingError, which ends the cache.
     """
 
     def __init__(self, calls: Calls, path: str) -> None:

@@ -129,8 +129,9 @@ class ClientConfig:
     """Which replies prove that locks are held; "sync" is right with every server, "ping" with
     coord, where it costs less and bridges longer silences."""
     close_timeout: float = attrs.field(default=1.0, converter=_seconds)
-    """At the end: how long requests under way and the closing of the session may take together, in
-    seconds. The server expires the session if it takes longer."""
+    """At the end: how long all of it may take together, in seconds: what would outlive the session,
+    as a barrier that is to be opened, requests under way, and the closing of the session. The
+    server expires the session if it takes longer."""
 
     def __attrs_post_init__(self) -> None:
         raise_faults(self)

@@ -2,11 +2,14 @@
 
 Before anything is read, a sync makes sure that whatever the old connection still carried has been
 carried out or refused by the server that is read from. Then two zxids decide most cases: the last
-one seen before the write was sent, and that of the last change. What has not changed since then
-was not changed by the write, so it may be sent again; a znode that is older has been there all the
-time.
+one seen before the write can have been carried out, and that of the last change. What has not
+changed since then was not changed by the write, so it may be sent again; a znode that is older has
+been there all the time.
 
-Nothing tells who made a change, but for ephemeral znodes: they name their session. So another
+Nothing tells who made a change, but for ephemeral znodes: they name their session, though not the
+task. Where several requests of one session may have made the same one, nobody knows which it was.
+Two tasks are never both told that theirs did: when the second one decides, either the loss of both
+is known, or what the first one was told came before the second loss, and so is older. Another
 client that wrote the same bytes, expecting the same version, cannot be told from ourselves, and
 taking its success for ours would count two increments as one. Callers for whom that makes no
 difference say `idempotent`: then it is enough that the znode is as they wanted it.
@@ -14,6 +17,7 @@ difference say `idempotent`: then it is enough that the znode is as they wanted 
 Each function returns None when the write was certainly not carried out and shall be sent again.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,6 +62,34 @@ async def created(
     """Decide a create under a name of its own; `owner` is the session of an ephemeral znode."""
     calls = calls.plain
     await calls.sync(owner)
+    with _doubting(owner, path):
+        return await _created(calls, path, data, lost, owner=owner, idempotent=idempotent)
+
+
+@contextmanager
+def _doubting(owner: Session | None, path: str) -> Iterator[None]:
+    """Take one doubt off an ephemeral znode, unless it remains unknown what became of a create."""
+    is_known = False
+    try:
+        yield
+        is_known = True
+    except NodeExists:
+        is_known = True
+        raise
+    finally:
+        if owner is not None and is_known:
+            owner.doubts -= Counter([path])
+
+
+async def _created(
+    calls: Calls,
+    path: str,
+    data: bytes,
+    lost: ReplyLost,
+    *,
+    owner: Session | None,
+    idempotent: bool,
+) -> tuple[str, Stat] | None:
     try:
         found, stat = await calls.get(path, session=owner)
     except NoAuth:
@@ -70,6 +102,8 @@ async def created(
     if stat.czxid <= lost.zxid:
         raise NodeExists(path) from lost
     if owner is not None and stat.ephemeral_owner == owner.id and found == data:
+        if owner.doubts[path] > 1 and not idempotent:
+            raise OutcomeUnknown("create", path) from lost
         return path, stat
     if idempotent and (owner is not None or found != data):
         raise NodeExists(path) from lost
@@ -155,6 +189,20 @@ async def replaced(
         if stat.version == version + 1 and found != data:
             raise BadVersion(path) from lost
     raise OutcomeUnknown("set", path) from lost
+
+
+async def permitted(calls: Calls, path: str, version: int, lost: ReplyLost) -> None:
+    """Decide a change of permissions; raise OutcomeUnknown unless it was certainly not made.
+
+    Nothing tells when the ACL of a znode has changed but the number of changes, and that only in a
+    znode that has been there all the time.
+    """
+    calls = calls.plain
+    await calls.sync()
+    stat = await calls.exists(path)
+    is_unchanged = stat is not None and stat.czxid <= lost.zxid and stat.aversion <= version
+    if version == -1 or not is_unchanged:
+        raise OutcomeUnknown("set_acls", path) from lost
 
 
 async def deleted(

@@ -55,7 +55,7 @@ class ReplyLost(ConnectionLoss):
     def __init__(self, zxid: int, session: Session | None) -> None:
         super().__init__("the connection broke before the reply came")
         self.zxid = zxid
-        """The last zxid this client had seen when it sent the request."""
+        """What the request did, if anything, bears a greater one than this."""
         self.session = session
         """The session it was sent in."""
 

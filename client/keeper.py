@@ -6,6 +6,7 @@ meanwhile; when one is found, everything moves there at once.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import attrs
@@ -123,13 +124,16 @@ class Keeper(Exchange):
                 return link.session
             await self._lot.park()
 
-    async def close(self) -> None:
+    async def close(self, finish: Callable[[], Awaitable[None]]) -> None:
         """Take no more requests, finish those that wait, and end the session, all within a limit.
 
         Where the limit is not enough, the requests fail, and the session expires at the servers.
+        finish: waits for the requests that there must be before the others are refused.
         """
+        with trio.move_on_after(self._config.close_timeout, shield=True) as limit:
+            await finish()
         self._refusal = ClientClosed("the client is closed")
-        with trio.move_on_after(self._config.close_timeout, shield=True):
+        with trio.CancelScope(deadline=limit.deadline, shield=True):
             while self._waiting or (self._link is not None and self._link.is_busy):
                 self._idle = trio.Event()
                 await self._idle.wait()

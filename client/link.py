@@ -33,6 +33,10 @@ from coord.wire.requests import AuthRequest, PingRequest, SyncRequest
 OUTBOX_BYTES_MAX = 4 * 1024 * 1024
 """Bytes not yet handed to the connection: a few of the largest requests, many small ones."""
 
+REPLY_BYTES_MAX = 65 * 1024 * 1024
+"""Requests are limited to a megabyte, lists of names are not: coord answers with 64, ZooKeeper with
+whatever it has. A longer reply breaks the connection."""
+
 RECEIVE_BYTES = 64 * 1024
 
 XID_MAX = 0x7FFFFFFF
@@ -108,8 +112,10 @@ class Link:
         self._clock = clock
         self._on_event = on_event
         self._on_room = on_room
-        self._wire = ClientConnection()
+        self._wire = ClientConnection(REPLY_BYTES_MAX)
         self._xid = 0
+        self._floor = zxid
+        """The zxid of the last reply but those to pings, which may overtake others."""
         self._pending: deque[Pending] = deque()
         self._pings: deque[Pending] = deque()
         self._auths: deque[Pending] = deque()
@@ -158,12 +164,18 @@ class Link:
         self._scope.cancel()
         sent = len(self._pending) - self._unsent
         for number, pending in enumerate(self._pending):
-            pending.settle(ReplyLost(pending.zxid, self.session) if number < sent else NotSent())
+            pending.settle(self._loss_of(pending) if number < sent else NotSent())
         for pending in (*self._pings, *self._auths):
-            pending.settle(ReplyLost(pending.zxid, self.session))
+            pending.settle(self._loss_of(pending))
         self._pending.clear()
         self._pings.clear()
         self._auths.clear()
+
+    def _loss_of(self, pending: Pending) -> ReplyLost:
+        if self.session is not None:
+            self.session.doubts.update(pending.ephemerals)
+        # Requests are carried out in their order: this one not before what was answered last.
+        return ReplyLost(max(pending.zxid, self._floor), self.session)
 
     @property
     def room(self) -> int:
@@ -257,6 +269,8 @@ class Link:
             self._refused(item, pending)
         if item.zxid > 0:
             self.zxid = item.zxid
+            if xid >= 0:
+                self._floor = item.zxid
         if pending.opcode in _PROVING:
             self._prove(pending, error)
         pending.settle(item)

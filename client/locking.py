@@ -50,12 +50,11 @@ class Locking(Operations):
     prove: which replies prove the hold, if not those that `connect` was told.
     """
 
-    def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
+    def __init__(self, calls: Calls, nursery: trio.Nursery, janitor: Janitor) -> None:
         super().__init__(calls)
         self._nursery = nursery
-        self._janitor = Janitor(calls)
+        self._janitor = janitor
         self._lines = Lines()
-        nursery.start_soon(self._janitor.run)
 
     def lock(
         self,

@@ -14,6 +14,7 @@ from client.deadline import Clock, boottime
 from client.hub import Hub
 from client.instruments import Instrument, Instruments
 from client.keeper import Keeper, Settings
+from client.recipes.leftovers import Janitor
 from client.tls import OpenStream, encrypted
 
 
@@ -48,20 +49,23 @@ async def connect(
         open_stream = encrypted(open_stream, config.tls)
     hub = Hub()
     keeper = Keeper(Settings(config, open_stream, clock, Instruments(instruments)), hub)
+    calls = Calls(keeper, hub)
+    janitor = Janitor(calls)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             # Takes no time. Were it cancelled, what it shields would never come to this nursery.
             with trio.CancelScope(shield=True):
                 background = await nursery.start(_background, keeper)
+            background.start_soon(janitor.run)
             try:
                 await keeper.room()
-                yield Client(Calls(keeper, hub), background)
+                yield Client(calls, background, janitor)
             except BaseException as raised:
                 error = raised
                 raise
             finally:
-                await keeper.close()
+                await keeper.close(janitor.finish)
                 background.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         if error is None or group.exceptions != (error,):

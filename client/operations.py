@@ -57,10 +57,7 @@ class Operations(Nodes):
                 acl: Stat = await self._requests.write(OpCode.SET_ACL, request, decode=Stat.read)
             except ReplyLost as lost:
                 with decide.unless_away("set_acls", full, lost):
-                    await self._requests.sync()
-                    stat = await self._requests.exists(full)
-                if version == -1 or stat is None or stat.aversion > version:
-                    raise OutcomeUnknown("set_acls", full) from lost
+                    await decide.permitted(self._requests, full, version, lost)
             else:
                 return acl
 

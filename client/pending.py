@@ -9,8 +9,9 @@ from client.errors import ReplyLost
 from coord import jute
 from coord.wire.connection import Reply
 from coord.wire.errors import ConnectionLoss, error_for
-from coord.wire.numbers import OpCode
+from coord.wire.numbers import CreateFlag, OpCode
 from coord.wire.opcodes import EXCHANGES
+from coord.wire.requests import CreateRequest
 
 Decode = Callable[[bytes], Any]
 """Makes of the body of a reply what the request was about; raises ValueError if it cannot."""
@@ -80,6 +81,13 @@ class Pending:
     def path(self) -> str:
         """The znode it is about; "" where there is none, or several."""
         return getattr(self.request, "path", None) or ""
+
+    @property
+    def ephemerals(self) -> list[str]:
+        """The ephemeral znodes that it makes, those left out that get a number."""
+        parts = getattr(self.request, "operations", (self,))
+        made = [part.request for part in parts if isinstance(part.request, CreateRequest)]
+        return [request.path for request in made if request.flags == CreateFlag.EPHEMERAL]
 
     def settle(self, outcome: Reply | Exception) -> None:
         """Give it a reply, or the reason why there will be none."""

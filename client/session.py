@@ -1,5 +1,6 @@
 """One session: what it is called, until when it is known to live, and what rests on it."""
 
+from collections import Counter
 from typing import Protocol
 
 import attrs
@@ -40,6 +41,9 @@ class Session:
     """Why it is over, in words; None while it may live."""
     holds: set[Hold] = attrs.field(factory=set, init=False, repr=False)
     """What is lost with it."""
+    doubts: Counter[str] = attrs.field(factory=Counter, init=False, repr=False)
+    """By path: how many requests may have made this ephemeral znode, of which it never became known
+    whether they did. It grows only where replies are lost."""
     detached: trio.Event = attrs.field(factory=trio.Event, init=False, repr=False)
     """Set while there is no connection; another object after each reconnection."""
 

@@ -17,6 +17,7 @@ from client.recipes.double_barrier import DoubleBarrier, Round, entered
 from client.recipes.entries import Entries, Places
 from client.recipes.instances import StrategyName
 from client.recipes.lease import Lease, Leasing, leased
+from client.recipes.leftovers import Janitor
 from client.recipes.members import Members
 from client.recipes.membership import Member, membership
 from client.recipes.value import Value
@@ -30,8 +31,8 @@ class Sharing(Locking):
     as long as the caller's cancel scope permits, and leaves nothing behind when it is cancelled.
     """
 
-    def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        super().__init__(calls, nursery)
+    def __init__(self, calls: Calls, nursery: trio.Nursery, janitor: Janitor) -> None:
+        super().__init__(calls, nursery, janitor)
         self._members: set[str] = set()
 
     def value(self, path: str) -> Value:

@@ -1,5 +1,7 @@
 """Watching over what rests on a session: lost when nothing proves that the session still lives."""
 
+import math
+
 import trio
 
 from client.deadline import Clock
@@ -15,7 +17,7 @@ class Vigil:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._session: Session | None = None
-        self._begun = trio.Event()
+        self._news = trio.Event()
 
     def hold(self, hold: Hold, session: Session) -> None:
         """Watch over something that ends with a session."""
@@ -24,18 +26,22 @@ class Vigil:
             return
         session.holds.add(hold)
         self._session = session
-        self._begun.set()
+        self._news.set()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
-            await self._begun.wait()
-            session = self._session
-            if session is None or not session.holds:
-                self._begun = trio.Event()
-                continue
-            now = self._clock()
-            left = {each: session.proofs.deadline(each.prove) - now for each in session.holds}
-            overdue = {each for each, seconds in left.items() if seconds <= 0}
-            session.lose_holds("no server proved in time that the session lives", overdue)
-            await trio.sleep(max(0, min([WATCH_SECONDS, *(s for s in left.values() if s > 0)])))
+            self._news = trio.Event()
+            with trio.move_on_after(self._look()):
+                await self._news.wait()  # of a hold that may be due before all others
+
+    def _look(self) -> float:
+        """Lose what is overdue; return after how many seconds to look again."""
+        session = self._session
+        if session is None or not session.holds:
+            return math.inf
+        now = self._clock()
+        left = {each: session.proofs.deadline(each.prove) - now for each in session.holds}
+        overdue = {each for each, seconds in left.items() if seconds <= 0}
+        session.lose_holds("no server proved in time that the session lives", overdue)
+        return min([WATCH_SECONDS, *(seconds for seconds in left.values() if seconds > 0)])

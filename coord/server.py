@@ -25,7 +25,7 @@ from coord.operations.machine import StateMachine
 from coord.operations.slices import Slices
 from coord.replica.clients import Clients
 from coord.replica.leases import Lease
-from coord.replica.links import ForeignEnsembleError, Links
+from coord.replica.links import ForeignEnsembleError, Links, OutdatedFolderError
 from coord.replica.origin import Origin, OvertakenError
 from coord.replica.outside import Setup
 from coord.replica.replica import Replica
@@ -91,9 +91,8 @@ class Server:
             config.data_dir, self._trees.file_bytes, self.clients.room, self.warn
         )
         self.node = self._node()
-        self.links = Links(
-            config.id, storage.log.birth, self._ensemble, self._member_ids, self.warn
-        )
+        birth, standing = storage.log.birth, self.node.standing
+        self.links = Links(config.id, birth, self._ensemble, self._member_ids, standing, self.warn)
         transfers = Transfers(self.node, self.links, self._trees)
         self._trees.lowest_transfer = lambda: transfers.lowest_index
         self.replica = Replica(
@@ -319,7 +318,7 @@ async def _serve(config: Config, signals: AsyncIterator[int], *, suspects: bool)
         fault = _sentence(group)
         if not others:
             raise StopError(fault) from None
-    except* (StorageError, OvertakenError, ForeignEnsembleError) as group:
+    except* (StorageError, OvertakenError, ForeignEnsembleError, OutdatedFolderError) as group:
         raise StopError(_sentence(group)) from None
     return fault
 

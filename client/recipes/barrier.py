@@ -32,6 +32,8 @@ from coord.wire.numbers import WatcherType
 class Closure(Leftover):
     """The znode of one who closed the barrier; its data tells whose it is. No session owns it."""
 
+    is_owned = False
+
     async def take_away(self, calls: Calls) -> None:
         """Delete it; NoNode when it is not there."""
         assert self.path is not None

@@ -1,4 +1,4 @@
-"""Claims of entries of a queue of work: holds, as locks are. See `client.recipes.work`."""
+"""Claiming entries of a queue of work: see `client.recipes.work`."""
 
 import random
 import uuid
@@ -12,195 +12,24 @@ import trio
 from client.calls import Calls
 from client.deadline import Prove
 from client.errors import ClientClosed, LockLost, ReplyLost
-from client.pending import Decode
 from client.recipes import multi
-from client.recipes.entries import Bucket, Places, by_age, delete_bucket, id_of
-from client.recipes.holds import Held, holding
-from client.recipes.leftovers import Janitor, Leftover
+from client.recipes.claim import Claim, Claimed, Taken
+from client.recipes.entries import Bucket, Places, by_age, delete_bucket
+from client.recipes.holds import holding
+from client.recipes.leftovers import Janitor
 from client.recipes.lines import Lines
 from client.recipes.multi import Refused
 from client.recipes.news import News
-from client.recipes.queue import Place, prove
+from client.recipes.queue import prove
 from client.session import Session
-from client.transactions import Paths, Transaction
+from client.transactions import Paths
 from client.znodes import Znode
-from coord.wire.errors import (
-    BadVersion,
-    NodeExists,
-    NoNode,
-    RuntimeInconsistency,
-    SessionExpired,
-    ZooKeeperError,
-)
-from coord.wire.multi import MultiOperation, MultiReply, MultiRequest, MultiResult
-from coord.wire.numbers import CreateFlag, OpCode, WatcherType
-from coord.wire.requests import ErrorReply, SetDataReply
+from coord.wire.errors import BadVersion, NodeExists, NoNode, SessionExpired, ZooKeeperError
+from coord.wire.numbers import CreateFlag, WatcherType
+from coord.wire.requests import SetDataReply
 
 TRIES_MAX = 8
 """Entries that somebody tries in vain, since others were faster, before it looks again."""
-
-
-@attrs.define(eq=False)
-class Taken(Leftover):
-    """The znode of a claim. It bears the name of the entry, so its data tells whose it is."""
-
-    async def take_away(self, calls: Calls) -> None:
-        """Delete it; NoNode when it is not there."""
-        assert self.path is not None
-        await calls.sync(self.session)
-        if (await calls.get(self.path, session=self.session)).data != self.marker.encode():
-            raise NoNode(self.path)
-        await calls.delete(self.path, session=self.session)
-
-
-@attrs.define(eq=False)
-class Claimed(Place):
-    """An entry that is claimed."""
-
-    bucket: Bucket = attrs.field(kw_only=True)
-    """Where it is."""
-    data: bytes = attrs.field(kw_only=True)
-    """What was put."""
-    attempt: int = attrs.field(kw_only=True)
-    """How often it was claimed, this claim included; the version of the entry."""
-
-    @property
-    def entry(self) -> str:
-        """The path of the entry."""
-        return f"{self.bucket.path}/{self.path.rpartition('/')[2]}"
-
-    @property
-    def settlement(self) -> tuple[MultiOperation, MultiOperation]:
-        """What makes an end of the entry and of the claim, if it is still this one."""
-        return multi.delete(self.entry, self.attempt), multi.delete(self.path)
-
-
-@attrs.define(eq=False)
-class Claim(Held):
-    """An entry of a queue, while its block runs.
-
-    async with zk.queue("/work").claim() as claim:
-        print(claim.id, claim.attempt, claim.is_last_attempt)
-        await resize(claim.data)
-    print(claim.is_finished)
-    """
-
-    _claimed: Claimed = attrs.field(kw_only=True, repr=False)
-    _last_attempt: int = attrs.field(kw_only=True, repr=False)
-    _paths: tuple[Paths, Any] = attrs.field(kw_only=True, repr=False)
-    _is_settling: bool = attrs.field(default=False, init=False)
-    _is_settled: bool = attrs.field(default=False, init=False)
-
-    @property
-    def id(self) -> str:
-        """What `put` returned for it."""
-        return id_of(self._claimed.path.rpartition("/")[2])
-
-    @property
-    def data(self) -> bytes:
-        """What was put."""
-        return self._claimed.data
-
-    @property
-    def attempt(self) -> int:
-        """How often it was claimed, this time included: 1 the first time."""
-        return self._claimed.attempt
-
-    @property
-    def is_last_attempt(self) -> bool:
-        """Whether the entry goes to the dead when this block fails."""
-        return self.attempt >= self._last_attempt
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the entry has gone by our own hand: then there is nothing left to lose."""
-        return self._is_settled
-
-    def lose(self, reason: str) -> None:
-        """End it, unless it is finished. For the client's own use."""
-        if self._is_settled:
-            return
-        if self._is_settling:
-            reason += "; the entry may have been finished just before, or not"
-        super().lose(reason)
-
-    def finish(self) -> Transaction:
-        """Begin a transaction with which the entry goes: its writes and the end of the entry.
-
-            async with queue.claim() as claim:
-                result = await work(claim.data)
-                async with claim.finish() as both:
-                    both.create(f"/results/{claim.id}", result)
-
-        So the effect of the work is there exactly once. Raises LockLost when the claim was lost,
-        and what a transaction raises when one of its own writes fails; then the entry stays. The
-        results are [] when the reply was lost and only the outcome could be found out.
-        """
-        return Transaction(_Settling(self._calls.keeper, self._calls.hub, claim=self), *self._paths)
-
-    async def settle(self, *writes: MultiOperation) -> tuple[MultiResult, ...]:
-        """Let the entry go together with some writes. For the client's own use.
-
-        Raise LockLost when the claim is lost, Refused when one of the writes failed.
-        """
-        if self._is_settled:
-            raise RuntimeError(f"the entry {self.id} is finished already")
-        claimed, session = self._claimed, self._claimed.session
-        self._is_settling = True
-        self._watching.cancel()  # from now on the znode goes by our own hand
-        operations = (*claimed.settlement, *writes)
-        while True:
-            try:
-                results = await multi.commit(self._calls, *operations, session=session)
-            except ReplyLost:
-                await self._calls.sync(session)
-                if await self._calls.exists(claimed.path, session=session) is not None:
-                    continue
-                if await self._calls.exists(claimed.entry, session=session) is not None:
-                    raise self._error("its znode was deleted") from None
-                results = ()
-            except Refused as refused:
-                if refused.place < 2:
-                    raise self._error(f"it is another's now: {refused.error!r}") from None
-                raise Refused(refused.place - 2, refused.error) from None
-            self._is_settled = True
-            session.holds.discard(self)
-            claimed.leftover.done.set()
-            return results[2:]
-
-    async def _fail(self) -> None:
-        """Put the entry with the dead, if this was its last attempt; else it is given back."""
-        if self.is_last_attempt and not self._is_settled:
-            claimed = self._claimed
-            await self._calls.ensure(claimed.bucket.dead)
-            name = claimed.path.rpartition("/")[2]
-            with suppress(Refused):
-                await self.settle(multi.create(f"{claimed.bucket.dead}/{name}", self.data))
-
-
-@attrs.frozen
-class _Settling(Calls):
-    """The requests of a transaction with which an entry goes."""
-
-    claim: Claim = attrs.field(kw_only=True)
-    """The claim of the entry."""
-
-    async def write(
-        self,
-        opcode: OpCode,
-        request: Any,
-        session: Session | None = None,  # noqa: ARG002  (that of the claim)
-        decode: Decode | None = None,  # noqa: ARG002  (a transaction takes the record)
-    ) -> Any:
-        """Send the writes together with the end of the entry."""
-        assert opcode == OpCode.MULTI
-        operations: MultiRequest = request
-        try:
-            return MultiReply(await self.claim.settle(*operations.operations))
-        except Refused as refused:
-            codes = [0] * refused.place + [refused.error.code]
-            codes += [RuntimeInconsistency.code] * (len(operations.operations) - len(codes))
-            return MultiReply(tuple(MultiResult(OpCode.ERROR, ErrorReply(c)) for c in codes))
 
 
 @attrs.frozen
@@ -373,7 +202,8 @@ async def claim(
     """Claim an entry, hold it while the body runs, and let it go or give it back."""
     claimed = await claims.acquire(wait=wait)
     held = Claim(path, claimed.token, claims.prove, claimed, claims.calls, claimed=claimed,
-                 last_attempt=claims.attempts, paths=paths)  # fmt: skip
+                 last_attempt=claims.attempts, paths=paths, marks=claims.places.marks,
+                 nursery=nursery)  # fmt: skip
     async with holding(held, nursery, claims.janitor):
         try:
             yield held

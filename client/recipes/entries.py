@@ -10,7 +10,7 @@ from client.recipes import multi, once
 from client.recipes.multi import Refused
 from client.transactions import Guard
 from client.znodes import Stat
-from coord.wire.errors import NodeExists, NoNode, NotEmpty
+from coord.wire.errors import NodeExists, NoNode, NotEmpty, ZooKeeperError
 from coord.wire.numbers import CreateFlag, OpCode
 from coord.wire.requests import DeleteRequest
 
@@ -173,11 +173,11 @@ class Entries:
             return []
 
     async def _sweep(self) -> None:
-        folder = await self._calls.exists(self._places.marks)
-        if folder is None or folder.num_children < once.MARKS_MAX:
-            return
         # The servers' time is that of something new; an ephemeral znode, as nobody looks after it.
-        with suppress(ReplyLost, NoNode):
+        with suppress(ZooKeeperError):  # it is the put that matters, and that tells what is wrong
+            folder = await self._calls.exists(self._places.marks)
+            if folder is None or folder.num_children < once.MARKS_MAX:
+                return
             path, stat = await self._calls.create(
                 f"{self._places.marks}/now-", b"", CreateFlag.EPHEMERAL_SEQUENTIAL
             )

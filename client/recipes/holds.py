@@ -259,7 +259,7 @@ async def holding(held: Held, nursery: trio.Nursery, janitor: Janitor) -> AsyncI
     error: Exception | None = None
     try:
         calls.keeper.hold(held, place.session)
-        nursery.start_soon(_watch_own_znode, held)
+        nursery.start_soon(watch_own_znode, held)
         try:
             with held._scope:  # noqa: SLF001
                 yield
@@ -306,7 +306,7 @@ def _report(held: Held, error: Exception | None) -> None:
     raise lost from error
 
 
-async def _watch_own_znode(held: Held) -> None:
+async def watch_own_znode(held: Held) -> None:
     """Lose the hold when its znode is deleted."""
     place, calls = held._place, held._calls  # noqa: SLF001
     with held._watching:  # noqa: SLF001

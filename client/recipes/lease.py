@@ -54,6 +54,8 @@ LOOK_SECONDS = 1.0
 class Term(Leftover):
     """A term that may stand, and shall not when its block has ended. No session owns it."""
 
+    is_owned = False
+
     token: int = attrs.field(default=0, init=False)
     """zxid of its beginning."""
     sent_at: float = attrs.field(default=0.0, init=False)

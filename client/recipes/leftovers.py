@@ -3,11 +3,13 @@
 Whoever gives up a place in a queue cannot wait for ever until that is done: it may have been
 cancelled, and there may be no connection. So it waits for a moment, and the janitor goes on: it
 deletes the znode as soon as it can, as long as the session lasts that owns it. A session that ends
-takes its znodes with it.
+takes its znodes with it. What no session owns would stay for ever, so the end of a client waits
+for that.
 """
 
 import logging
 from collections import deque
+from typing import ClassVar
 
 import attrs
 import trio
@@ -29,6 +31,9 @@ _log = logging.getLogger(__name__)
 @attrs.define(eq=False)
 class Leftover:
     """An ephemeral znode that may exist, and shall not."""
+
+    is_owned: ClassVar[bool] = True
+    """Whether it goes with its session, if nobody deletes it before."""
 
     session: Session
     """Its owner."""
@@ -90,6 +95,11 @@ class Janitor:
         with trio.move_on_after(patience, shield=True):
             await leftover.done.wait()
         return leftover.done.is_set()
+
+    async def finish(self) -> None:
+        """Wait for what would be there still when the session has ended."""
+        for leftover in [each for each in self._queue if not each.is_owned]:
+            await leftover.done.wait()
 
     async def _remove(self, leftover: Leftover) -> None:
         is_first = True

@@ -17,17 +17,18 @@ outcome is unknown, rather than that it was not carried out.
 """
 
 import uuid
+from contextlib import suppress
 
 import attrs
 
 from client import decide
 from client.calls import Calls
-from client.errors import OutcomeUnknown, ReplyLost
+from client.errors import ClientClosed, OutcomeUnknown, ReplyLost
 from client.recipes import multi
 from client.recipes.multi import Refused
 from client.znodes import Stat
-from coord.wire.errors import NodeExists, NoNode
-from coord.wire.multi import MultiOperation
+from coord.wire.errors import NodeExists, NoNode, ZooKeeperError
+from coord.wire.multi import MultiOperation, MultiResult
 from coord.wire.numbers import OpCode
 from coord.wire.requests import DeleteRequest, SetDataReply
 
@@ -55,6 +56,8 @@ class Done:
     """Its zxid; 0 when nothing told, for there was no set among the writes."""
     time_ms: int
     """When that was, by the servers' clock; 0 when nothing told."""
+    results: tuple[MultiResult, ...] = ()
+    """What the writes answered; () when the reply was lost and the mark told."""
 
 
 @attrs.define(eq=False)
@@ -100,17 +103,18 @@ class Operation:
     async def _attempt(self, operations: tuple[MultiOperation, ...], note: bytes) -> Done:
         # The mark comes first: whatever an attempt before has changed, this shows that it has.
         try:
-            reply = await multi.commit(self.calls, multi.create(self.mark, note), *operations)
+            _, *results = await multi.commit(self.calls, multi.create(self.mark, note), *operations)
         except ReplyLost as lost:
             return await self._look(lost)
         except Refused as refused:
             if refused.place > 0 or not isinstance(refused.error, NodeExists):
                 raise Refused(refused.place - 1, refused.error) from None
             return await self._read()
-        for result in reply:
+        for result in results:
             if isinstance(result.reply, SetDataReply):
-                return Done(note, result.reply.stat.mzxid, result.reply.stat.mtime)
-        return Done(note, 0, 0)
+                stat = result.reply.stat
+                return Done(note, stat.mzxid, stat.mtime, tuple(results))
+        return Done(note, 0, 0, tuple(results))
 
     async def _look(self, lost: ReplyLost) -> Done:
         with decide.unless_away(self.name, self.folder, lost):
@@ -136,13 +140,16 @@ class Operation:
 async def sweep(calls: Calls, folder: Stat, path: str, now_ms: int) -> None:
     """Delete the marks that were left behind, if there are too many children in a folder.
 
+    What hinders it is no error: whoever comes next sweeps again. Nor does it wait for a connection.
     folder: its Stat. now_ms: the servers' time, as a Stat of something new tells it.
     """
     if folder.num_children < MARKS_MAX:
         return
-    names, _ = await calls.children(path)
-    for name in names:
-        mark = f"{path}/{name}"
-        stat = await calls.exists(mark) if name.startswith(PREFIX) else None
-        if stat is not None and now_ms - stat.ctime_ms > MARK_SECONDS_MAX * 1000:
-            calls.keeper.post(OpCode.DELETE, DeleteRequest(mark, -1))
+    calls = attrs.evolve(calls, waits=False)
+    with suppress(ZooKeeperError, ClientClosed):
+        names, _ = await calls.children(path)
+        for name in names:
+            mark = f"{path}/{name}"
+            stat = await calls.exists(mark) if name.startswith(PREFIX) else None
+            if stat is not None and now_ms - stat.ctime_ms > MARK_SECONDS_MAX * 1000:
+                calls.keeper.post(OpCode.DELETE, DeleteRequest(mark, -1))

@@ -4,7 +4,8 @@ Znodes below the queue's own:
     entries/BUCKET/ID-NUMBER   an entry; its version counts how often it was claimed
     taken/ID-NUMBER            a claim, ephemeral; its data is the claim's marker
     dead/BUCKET/ID-NUMBER      an entry that was claimed too often without being finished
-    marks/op-MARKER            a put whose outcome is not known yet: see `client.recipes.once`
+    marks/op-MARKER            a put, or an end of an entry with other writes, whose outcome is not
+                               known yet: see `client.recipes.once`
 
 Rules:
 1. A bucket takes BUCKET_ENTRIES entries and no more, so that the names in one always fit into a
@@ -29,7 +30,8 @@ from typing import Any
 import attrs
 import trio
 
-from client.recipes.claims import Claim, Claims, claim
+from client.recipes.claim import Claim
+from client.recipes.claims import Claims, claim
 from client.recipes.entries import Entries, Entry
 from client.transactions import Guard, Paths
 

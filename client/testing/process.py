@@ -98,7 +98,9 @@ class Process:
         )
         self.clients.clock = self._now_ms
         self.node = self._make_node()
-        self.links = Links(replica, disk.birth, self._ensemble, self._members, self.warn)
+        self.links = Links(
+            replica, disk.birth, self._ensemble, self._members, self.node.standing, self.warn
+        )
         transfers = Transfers(self.node, self.links, NoTrees())
         setup = Setup(TICK_MS, HEARTBEAT_MS, ELECTION_MS, ORIGIN, b"")
         self.replica = Replica(self.node, self.clients, self.links, transfers, self, setup)

@@ -2,14 +2,17 @@
 
 Of two replicas the one with the higher id dials. Both begin with a Hello. A speaker is refused,
 with one sentence for both logs, when it speaks another version, means somebody else, is no member,
-or belongs to another ensemble. A replica whose log is still empty has no ensemble yet and is
-welcome everywhere; whether its vote counts is decided by its birth number, by consensus.
+belongs to another ensemble, or comes with an older copy of its own disk (`standings`). A replica
+whose log is still empty has no ensemble yet and is welcome everywhere; whether its vote counts is
+decided by its birth number, by consensus.
 """
 
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from coord.replica.messages import VERSION, Hello, Refusal, encode
+from coord.consensus.standing import Standing
+from coord.replica.messages import VERSION, Ground, Hello, Refusal, encode
+from coord.replica.standings import Standings
 
 OUTBOX_BYTES_MAX: Final = 128 << 20
 """Unsent bytes of a link over which it is cut: consensus bounds what it has in flight to one peer,
@@ -54,6 +57,10 @@ class ForeignEnsembleError(Exception):
     """All other members say that this data folder belongs to another ensemble."""
 
 
+class OutdatedFolderError(Exception):
+    """Another member has heard of more than this data folder holds: it is an older copy."""
+
+
 class Links:
     """The links of one replica: at most one ready link to each other member."""
 
@@ -63,12 +70,15 @@ class Links:
         birth: int,
         ensemble: Callable[[], int],
         members: Callable[[], frozenset[int]],
+        standing: Callable[[], Standing],
         warn: Callable[[str], None],
     ) -> None:
         self._own_id = own_id
         self._birth = birth
         self._ensemble = ensemble
         self._members = members
+        self._standing = standing
+        self._standings = Standings()
         self._warn = warn
         self._warned: set[str] = set()
         self._refused_by: set[int] = set()
@@ -88,20 +98,18 @@ class Links:
         """Judge the first message of a link.
 
         Returns the link when it has become ready (replacing an older one to the same peer, which
-        the caller finds in `ready` before), else None. Raises ForeignEnsembleError.
+        the caller finds in `ready` before), else None. Raises ForeignEnsembleError and
+        OutdatedFolderError when that is what others say of this replica.
         """
         if isinstance(message, Refusal):
-            self._note_refusal(link, message)
+            self.refused(link, message)
             return None
         if not isinstance(message, Hello):
-            self.refuse(link, f"{_place(link)} did not begin with a Hello", foreign=False)
+            self._refuse(link, f"{_place(link)} did not begin with a Hello", Ground.OTHER)
             return None
-        foreign = 0 not in (message.ensemble, self._ensemble()) and (
-            message.ensemble != self._ensemble()
-        )
-        fault = self._fault(link, message, foreign=foreign)
-        if fault:
-            self.refuse(link, fault, foreign=foreign)
+        objection = self._objection(link, message)
+        if objection is not None:
+            self._refuse(link, *objection)
             return None
         if not link.dialed:
             link.peer = message.sender
@@ -111,11 +119,34 @@ class Links:
         self._refused_by.discard(link.peer)
         return link
 
-    def refuse(self, link: Link, reason: str, *, foreign: bool) -> None:
-        """Tell the other side why and close; one line in the log for each kind of stranger."""
-        self._warn_once(f"refused a replica: {reason}")
-        link.transport.send(encode(Refusal(reason, foreign)))
+    def refused(self, link: Link, refusal: Refusal) -> None:
+        """The other side does not accept this one; it may say so behind its own Hello.
+
+        Raises ForeignEnsembleError and OutdatedFolderError.
+        """
+        self._warn_once(f"refused by replica {link.peer}: {refusal.reason}")
         link.transport.close()
+        if not link.peer:
+            return  # a stranger, who knows nothing of this replica
+        if refusal.ground == Ground.OUTDATED:
+            raise OutdatedFolderError(
+                f"the data folder is an older copy of this replica's: replica {link.peer} has"
+                f" heard of more than it holds ({refusal.reason}). It has forgotten what it"
+                " promised, so it must not vote. Give this replica its newest folder, or, where"
+                " that is lost, an empty one: then it follows as an observer"
+            )
+        if refusal.ground == Ground.FOREIGN:
+            self._refused_by.add(link.peer)
+            others = self._members() - {self._own_id}
+            if others <= self._refused_by:
+                raise ForeignEnsembleError(
+                    "the data folder belongs to another ensemble: "
+                    f"all other replicas refuse it ({refusal.reason})"
+                )
+
+    def heard(self, link: Link, message: object) -> None:
+        """Take note of what a consensus message says of its sender's disk."""
+        self._standings.hear(link.peer, message)
 
     def lost(self, link: Link) -> bool:
         """The link's socket is gone; whether it was the ready one of its peer."""
@@ -136,41 +167,51 @@ class Links:
         link.transport.send(frame)
 
     def _greet(self, link: Link) -> None:
-        hello = Hello(VERSION, self._ensemble(), self._own_id, link.peer, self._birth)
+        hello = Hello(
+            version=VERSION,
+            ensemble=self._ensemble(),
+            sender=self._own_id,
+            receiver=link.peer,
+            birth=self._birth,
+            standing=self._standing(),
+        )
         link.transport.send(encode(hello))
 
-    def _fault(self, link: Link, hello: Hello, *, foreign: bool) -> str:
-        who = f"replica {hello.sender} at {_place(link)}"
-        if hello.version != VERSION:
-            return f"{who} speaks version {hello.version} of the peer language, not {VERSION}"
-        if hello.receiver != self._own_id:
-            return f"{who} looks for replica {hello.receiver}; this is replica {self._own_id}"
-        if link.dialed and hello.sender != link.peer:
-            return f"{who} answers where replica {link.peer} was expected"
-        if hello.sender not in self._members() or hello.sender == self._own_id:
-            return f"{who} is no other member of this ensemble"
-        if not link.transport.vouches_for(hello.sender):
-            return (
-                f"{who} shows a certificate that does not name the host of replica {hello.sender}"
-            )
-        if foreign:
-            return (
-                f"{who} belongs to ensemble {hello.ensemble & (1 << 64) - 1:016x}, "
-                f"not to {self._ensemble() & (1 << 64) - 1:016x}"
-            )
-        return ""
-
-    def _note_refusal(self, link: Link, refusal: Refusal) -> None:
-        self._warn_once(f"refused by replica {link.peer}: {refusal.reason}")
+    def _refuse(self, link: Link, reason: str, ground: Ground) -> None:
+        """Tell the other side why and close; one line in the log for each kind of stranger."""
+        self._warn_once(f"refused a replica: {reason}")
+        link.transport.send(encode(Refusal(reason, ground)))
         link.transport.close()
-        if refusal.foreign and link.peer:
-            self._refused_by.add(link.peer)
-            others = self._members() - {self._own_id}
-            if others <= self._refused_by:
-                raise ForeignEnsembleError(
-                    "the data folder belongs to another ensemble: "
-                    f"all other replicas refuse it ({refusal.reason})"
-                )
+
+    def _objection(self, link: Link, hello: Hello) -> tuple[str, Ground] | None:
+        """Why the speaker of a Hello is not to be talked to; None when nothing is against it."""
+        who = f"replica {hello.sender} at {_place(link)}"
+        mistake = self._mistake(link, hello)
+        if mistake:
+            return f"{who} {mistake}", Ground.OTHER
+        ours, theirs = self._ensemble(), hello.ensemble
+        if 0 not in (ours, theirs) and ours != theirs:
+            reason = f"{who} belongs to ensemble {_number(theirs)}, not to {_number(ours)}"
+            return reason, Ground.FOREIGN
+        known = self._standings.known(hello.sender, hello.birth)
+        if hello.standing < known:
+            lack = _lack(hello.standing, known)
+            return f"{who} comes with an older copy of its data folder: {lack}", Ground.OUTDATED
+        return None
+
+    def _mistake(self, link: Link, hello: Hello) -> str:
+        """What the speaker of a Hello has wrong; "" when it is a member and means this one."""
+        if hello.version != VERSION:
+            return f"speaks version {hello.version} of the peer language, not {VERSION}"
+        if hello.receiver != self._own_id:
+            return f"looks for replica {hello.receiver}; this is replica {self._own_id}"
+        if link.dialed and hello.sender != link.peer:
+            return f"answers where replica {link.peer} was expected"
+        if hello.sender not in self._members() or hello.sender == self._own_id:
+            return "is no other member of this ensemble"
+        if not link.transport.vouches_for(hello.sender):
+            return f"shows a certificate that does not name the host of replica {hello.sender}"
+        return ""
 
     def _warn_once(self, line: str) -> None:
         if line not in self._warned and len(self._warned) < 100:
@@ -182,3 +223,16 @@ def _place(link: Link) -> str:
     """Where the other side is, for people; who dials comes from another port each time."""
     address = link.transport.address
     return address if link.dialed else address.rpartition(":")[0] or address
+
+
+def _number(ensemble: int) -> str:
+    return f"{ensemble & (1 << 64) - 1:016x}"
+
+
+def _lack(shown: Standing, known: Standing) -> str:
+    """In what a folder falls short, for people."""
+    if shown.promised < known.promised:
+        return f"it has promised epoch {shown.promised:x}, and had promised {known.promised:x}"
+    if shown.current_epoch < known.current_epoch:
+        return f"it is in epoch {shown.current_epoch:x}, and was in {known.current_epoch:x}"
+    return f"its log ends at entry {shown.last_index}, and went to {known.last_index}"

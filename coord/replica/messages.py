@@ -4,14 +4,16 @@ A frame between replicas is a tag byte and a body; tags below 128 are consensus 
 this module passes through unread.
 """
 
+from enum import IntEnum
 from typing import Any, Final
 
 import attrs
 
 from coord import jute
 from coord.consensus import messages as consensus_messages
+from coord.consensus.standing import Standing
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Version of this language; replicas of another one are refused at the handshake."""
 
 
@@ -34,6 +36,19 @@ class Hello:
     """Replica id that the speaker believes to talk to."""
     birth: jute.Long
     """Birth number of the speaker's data folder."""
+    standing: Standing
+    """How far that folder has come."""
+
+
+class Ground(IntEnum):
+    """Why a Hello is not accepted, as far as it matters to the refused one."""
+
+    OTHER = 0
+    """It is no member, or a misunderstanding."""
+    FOREIGN = 1
+    """Its data folder belongs to another ensemble."""
+    OUTDATED = 2
+    """Its data folder is an older copy of its own."""
 
 
 @attrs.frozen
@@ -43,8 +58,8 @@ class Refusal:
     TAG = 129
     reason: jute.Text
     """One sentence for the log of the refused one."""
-    foreign: jute.Bool
-    """True: the refused one belongs to another ensemble."""
+    ground: jute.Int
+    """A Ground."""
 
 
 @attrs.frozen

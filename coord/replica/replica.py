@@ -33,6 +33,7 @@ from coord.replica.messages import (
     Echo,
     Forward,
     PeerMessageError,
+    Refusal,
     Report,
     decode,
     encode,
@@ -145,7 +146,10 @@ class Replica:
         elif isinstance(message, TRANSFER_MESSAGES):
             self.transfers.received(link.peer, message)
         elif frame[0] < 128:
+            self.links.heard(link, message)
             self.node.receive(link.peer, message)
+        elif isinstance(message, Refusal):
+            self.links.refused(link, message)
         else:
             raise PeerMessageError(f"a {type(message).__name__} has no place here")
 

@@ -251,12 +251,11 @@ class ClientConnection:
     that there is no such session, and nothing comes after it.
     """
 
-    __slots__ = ("_frames", "_limit", "_state")
+    __slots__ = ("_frames", "_state")
 
-    def __init__(self, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
+    def __init__(self, reply_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self._state = ClientState.NEW
-        self._limit = frame_bytes_max
-        self._frames = FrameBuffer(frame_bytes_max)
+        self._frames = FrameBuffer(reply_bytes_max)
 
     @property
     def state(self) -> ClientState:
@@ -278,8 +277,8 @@ class ClientConnection:
             self._go(ClientStep.SEND)
         body = b"" if record is None else jute.encode(record)
         length = _REQUEST_HEADER_BYTES + len(body)
-        if length > self._limit:
-            raise jute.EncodeError(f"a request of {length} bytes: the limit is {self._limit}")
+        if length > FRAME_BYTES_MAX:
+            raise jute.EncodeError(f"a request of {length} bytes: the limit is {FRAME_BYTES_MAX}")
         return encode_frame(_request_header.pack(xid, opcode) + body)
 
     def receive(self, data: bytes) -> list[ClientEvent]:

@@ -2,10 +2,13 @@
 
 # ruff: noqa: PT012  (what raises is the whole block)
 
+from functools import partial
+
 import pytest
 import trio
 
 import client
+from client.recipes.leftovers import PATIENCE_SECONDS
 from coord.wire.numbers import OpCode
 from tests.client import mishaps
 from tests.client.cancelling import MISHAPS, leaves_nothing
@@ -85,6 +88,31 @@ async def test_it_is_opened_later_where_there_is_no_connection(autojump_clock, f
     fake.down = set()
     await trio.sleep(2)
     assert fake.tree.names("/") == []
+
+
+async def test_it_is_opened_before_the_client_ends_where_a_connection_comes_in_time(
+    autojump_clock, fake, zk
+):
+    """No session owns it: what a client that ends does not open stays closed for ever."""
+    async with fake.connect(close_timeout=3) as closing, closing.barrier("/b").closed():
+        fake.down = {-1}
+        fake.cut()
+        fake.start_soon(partial(come_back, fake, after=2.5))
+    assert fake.tree.names("/") == []
+    assert len(fake.sessions) == 1
+
+
+async def test_a_client_that_ends_without_servers_gives_up_in_time(autojump_clock, fake):
+    async with fake.connect(close_timeout=3) as zk, zk.barrier("/b").closed():
+        fake.down = {-1}
+        fake.cut()
+    assert trio.current_time() <= PATIENCE_SECONDS + 3.1
+    assert fake.tree.names("/") == ["b"]
+
+
+async def come_back(fake, after: float) -> None:
+    await trio.sleep(after)
+    fake.down = set()
 
 
 async def test_it_is_opened_also_when_the_session_has_expired_unnoticed(autojump_clock, fake, zk):

@@ -52,6 +52,14 @@ async def test_a_cache_begins_with_all_there_is(autojump_clock, servers, zk):
         assert cache.stale_since is None
 
 
+async def test_more_names_than_a_request_could_hold_are_no_trouble(autojump_clock, fake, zk):
+    names = [f"{number:04d}".zfill(2000) for number in range(600)]
+    grow(fake, "/wide", *(f"/wide/{name}" for name in names))
+    async with zk.cache("/wide") as cache:
+        assert cache.children() == names
+    assert fake.requests[OpCode.CREATE_SESSION] == 1
+
+
 async def test_a_cache_follows_changes_and_their_parents(autojump_clock, servers, zk):
     grow(servers, "/svc", "/svc/a")
     async with zk.cache("/svc") as cache:

@@ -144,6 +144,28 @@ async def test_marks_of_dead_clients_are_swept_when_there_are_many(autojump_cloc
     assert fake.tree.names("/c") == ["mine"]
 
 
+@pytest.mark.parametrize("error", [client.NoAuth.code, client.NoNode.code])
+async def test_a_change_was_made_whatever_becomes_of_the_sweep(autojump_clock, fake, zk, error):
+    counter = zk.counter("/c")
+    await counter.add()
+    for number in range(once.MARKS_MAX):
+        fake.tree.put(f"/c/op-{number}", b"")
+    fake.refuse_next(OpCode.GET_CHILDREN2, error)
+    assert await counter.add() == 2
+    fake.before(OpCode.GET_CHILDREN2, lambda: fake.refuse_next(OpCode.EXISTS, error))
+    assert await counter.add() == 3
+
+
+async def test_a_change_that_was_made_does_not_wait_for_a_connection(autojump_clock, fake, zk):
+    counter = zk.counter("/c")
+    await counter.add()
+    for number in range(once.MARKS_MAX):
+        fake.tree.put(f"/c/op-{number}", b"")
+    fake.drop_request(OpCode.GET_CHILDREN2, then=lambda: fake.down.add(-1))
+    with trio.fail_after(1):
+        assert await counter.add() == 2
+
+
 async def test_a_change_under_a_lock_fails_when_the_lock_is_lost(autojump_clock, fake, zk):
     async with zk.lock("/l") as held:
         assert await zk.counter("/c").add(guard=held.guard()) == 1

@@ -1,10 +1,13 @@
 """Until when a client believes that its session lives."""
 
+import attrs
 import pytest
 import trio
 
 import client
-from client.deadline import DRIFT, MARGIN, Proofs, boottime
+from client.deadline import DRIFT, MARGIN, Proofs, Prove, boottime
+from client.session import Session
+from client.vigil import Vigil
 from coord.wire.numbers import OpCode
 
 
@@ -72,3 +75,31 @@ async def test_a_resume_proves_that_the_session_lives(autojump_clock, fake, zk):
     fake.cut()
     await zk.exists("/")
     assert zk.session.proofs.ordered == 1.0
+
+
+@attrs.define(eq=False)
+class Rest:
+    """Something that rests on a session."""
+
+    prove: Prove
+    lost_at: float | None = None
+
+    def lose(self, reason: str) -> None:
+        self.lost_at = trio.current_time()
+
+
+async def test_what_is_held_anew_is_lost_at_its_own_deadline(autojump_clock):
+    """Also when that comes before anything that was looked for."""
+    session = Session(1, b"", Proofs(timeout=10.0, heard=0.0, ordered=0.0))
+    vigil = Vigil(trio.current_time)
+    first, second = Rest("ping"), Rest("sync")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(vigil.run)
+        await trio.sleep(0.5)
+        vigil.hold(first, session)
+        await trio.sleep(5.1)
+        vigil.hold(second, session)
+        await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+    assert second.lost_at == pytest.approx(session.proofs.deadline("sync"), abs=0.001)
+    assert first.lost_at == pytest.approx(session.proofs.deadline("ping"), abs=0.001)

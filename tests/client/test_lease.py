@@ -155,6 +155,20 @@ async def test_it_is_given_back_later_where_there_is_no_connection(autojump_cloc
     assert timed.tree.nodes["/l"].data == b""
 
 
+async def test_it_is_given_back_before_the_client_ends_where_a_connection_comes_in_time(
+    autojump_clock, timed
+):
+    async def come_back() -> None:
+        await trio.sleep(2.5)
+        timed.down = set()
+
+    async with timed.connect(close_timeout=3) as zk, zk.lease("/l", TERM):
+        timed.down = {-1}
+        timed.cut()
+        timed.start_soon(come_back)
+    assert terms(timed) == []
+
+
 @pytest.mark.parametrize("kind", mishaps.KINDS)
 async def test_a_lease_is_taken_once_whatever_gets_lost(autojump_clock, timed, zk, kind):
     requests = (OpCode.MULTI, OpCode.SET_DATA, OpCode.GET_DATA, OpCode.SYNC)

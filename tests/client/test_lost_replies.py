@@ -5,6 +5,7 @@ Whatever the client answers must be true of the znodes, and each write happens o
 """
 
 import pytest
+import trio
 
 import client
 from coord.wire.numbers import OpCode
@@ -112,6 +113,55 @@ async def test_an_ephemeral_create_does_not_pass_into_a_new_session(autojump_clo
     assert fake.tree.names("/") == []
 
 
+async def make(zk: client.Client, outcomes: list[str]) -> None:
+    try:
+        await zk.create("/e", b"me", ephemeral=True)
+        outcomes.append("made")
+    except (client.NodeExists, client.OutcomeUnknown) as error:
+        outcomes.append(type(error).__name__)
+
+
+async def test_two_tasks_that_make_the_same_ephemeral_znode_are_not_both_told_that_they_did(
+    autojump_clock, fake, zk
+):
+    outcomes: list[str] = []
+    fake.drop_reply(OpCode.CREATE2)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(make, zk, outcomes)
+        nursery.start_soon(make, zk, outcomes)
+    assert outcomes == ["OutcomeUnknown", "OutcomeUnknown"]
+    fake.tree.delete("/e")
+    fake.before(OpCode.CREATE2, lambda: None)
+    fake.drop_reply(OpCode.CREATE2)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(make, zk, outcomes)
+        nursery.start_soon(make, zk, outcomes)
+    assert outcomes[2:] == ["made", "NodeExists"]
+
+
+async def test_a_task_that_gave_up_may_have_made_the_ephemeral_znode(autojump_clock, fake, zk):
+    outcomes: list[str] = []
+    with trio.CancelScope() as given_up:
+        fake.drop_reply(OpCode.CREATE2, then=given_up.cancel)
+        await make(zk, outcomes)
+    fake.drop_reply(OpCode.CREATE2)
+    await make(zk, outcomes)
+    assert outcomes == ["OutcomeUnknown"]
+
+
+async def test_what_is_known_of_an_ephemeral_znode_leaves_no_doubt_for_the_next_time(
+    autojump_clock, fake, zk
+):
+    outcomes: list[str] = []
+    for drop in (fake.drop_reply, fake.drop_request) * 2:
+        drop(OpCode.CREATE2)
+        await make(zk, outcomes)
+        fake.drop_reply(OpCode.CREATE2)
+        await make(zk, outcomes)
+        await zk.delete("/e")
+    assert outcomes == ["made", "NodeExists"] * 4
+
+
 async def test_a_persistent_create_may_be_somebody_elses_and_is_unknown(autojump_clock, fake, zk):
     fake.drop_reply(OpCode.CREATE2)
     with pytest.raises(client.OutcomeUnknown):
@@ -204,6 +254,19 @@ async def test_a_change_of_permissions_is_sent_again_or_unknown(autojump_clock, 
     fake.drop_reply(OpCode.SET_ACL)
     with pytest.raises(client.OutcomeUnknown):
         await zk.set_acls("/a", client.OPEN_ACL, 1)
+
+
+async def test_permissions_of_a_znode_that_was_made_anew_are_left_alone(autojump_clock, fake, zk):
+    # It bears the name and the version that were meant, and is another one.
+    def make_anew() -> None:
+        fake.tree.delete("/a")
+        fake.tree.put("/a", b"theirs")
+
+    await zk.create("/a")
+    fake.drop_reply(OpCode.SET_ACL, then=make_anew)
+    with pytest.raises(client.OutcomeUnknown):
+        await zk.set_acls("/a", client.OPEN_ACL, 0)
+    assert (await zk.get_acls("/a"))[1].aversion == 0
 
 
 async def test_a_request_that_was_never_handed_over_is_sent_again(autojump_clock, fake, zk):

@@ -134,51 +134,6 @@ async def test_a_cancelled_worker_gives_the_entry_back(autojump_clock, fake, zk)
     assert await queue.size() == 1
 
 
-async def test_an_entry_goes_together_with_the_effect_of_its_work(autojump_clock, fake, zk):
-    queue = zk.queue("/q")
-    await queue.put(b"1")
-    async with queue.claim() as claim:
-        async with claim.finish() as both:
-            both.create("/result", b"one")
-        assert claim.is_finished
-        fake.expire(zk.session.id)  # there is nothing left to lose
-        await trio.sleep(1)
-    assert (await zk.get("/result")).data == b"one"
-    assert await queue.size() == 0
-
-
-async def test_an_effect_that_fails_leaves_the_entry(autojump_clock, fake, zk):
-    queue = zk.queue("/q")
-    await queue.put(b"1")
-    with pytest.raises(client.NoNode, match="/none"):
-        async with queue.claim() as claim, claim.finish() as both:
-            both.create("/result")
-            both.set_data("/none", b"")
-    assert await queue.size() == 1
-    assert await zk.exists("/result") is None
-
-
-async def test_who_has_lost_a_claim_cannot_finish_the_entry(autojump_clock, fake, zk):
-    # The process stood still: its session is over and another has the entry, but it runs on.
-    queue = zk.queue("/q")
-    await queue.put(b"1")
-    async with fake.connect() as other:
-        with pytest.raises(client.LockLost):
-            async with queue.claim() as claim:
-                await until_quiet()
-                for name in fake.tree.names("/q/taken"):
-                    fake.tree.remove(f"/q/taken/{name}")
-                fake.tree._events.clear()  # without a word
-                async with other.queue("/q").claim() as theirs:
-                    assert theirs.token > claim.token
-                    with pytest.raises(client.LockLost):
-                        async with claim.finish() as both:
-                            both.create("/result")
-                    assert len(fake.tree.names("/q/taken")) == 1
-                assert await zk.exists("/result") is None
-    assert await queue.size() == 0
-
-
 async def test_who_gives_up_a_claim_it_never_got_does_not_take_away_anothers(autojump_clock, fake):
     async with fake.connect("one:1") as zk, fake.connect("two:2") as other:
         await zk.queue("/q").put(b"1")
@@ -209,6 +164,15 @@ async def test_marks_of_dead_producers_are_swept(autojump_clock, fake, zk):
     await zk.queue("/q").put(b"3")
     await zk.sync()
     assert len(fake.tree.names("/q/marks")) <= 1  # that whose reply was lost goes with its session
+
+
+async def test_an_entry_is_put_whatever_becomes_of_the_sweep(autojump_clock, fake, zk):
+    await zk.queue("/q").put(b"1")
+    for number in range(once.MARKS_MAX):
+        fake.tree.put(f"/q/marks/op-{number}", b"")
+    fake.refuse_next(OpCode.CREATE2, client.QuotaExceeded.code)
+    await zk.queue("/q").put(b"2")
+    assert await zk.queue("/q").size() == 2
 
 
 async def test_buckets_take_a_bounded_number_of_entries_and_go_when_empty(autojump_clock, fake, zk):

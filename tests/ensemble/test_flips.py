@@ -16,36 +16,58 @@ def test_what_was_acknowledged_survives_changed_bytes(tmp_path: Path) -> None:
     assert done.flips >= 5
 
 
-def test_a_replica_whose_disk_was_replaced_follows_and_never_votes(tmp_path: Path) -> None:
-    """AT-32."""
+def test_a_replica_whose_disk_was_replaced_never_votes(tmp_path: Path) -> None:
+    """AT-32: with an older copy of its disk it ends; with an empty one it follows."""
     with CoordEnsemble(tmp_path) as ensemble:
-        client = KazooClient(hosts=ensemble.hosts_of([ensemble.leader()]), timeout=10)
-        client.start()
-        client.create("/before", b"it was lost")
-        client.stop()
-        client.close()
         leader = ensemble.leader()
-        wiped, other = ensemble.followers()
-        ensemble.kill(wiped)
-        shutil.rmtree(tmp_path / str(wiped) / "data")
-        ensemble.restart(wiped)
-        wait_for(
-            lambda: (
-                ensemble.metrics(wiped).get("zk_coord_zxid")
-                == ensemble.metrics(leader).get("zk_coord_zxid")
-            ),
-            seconds=20,
-            what="the wiped replica has everything",
-        )
+        changed, other = ensemble.followers()
+        data, copy = tmp_path / str(changed) / "data", tmp_path / "copy"
+        ensemble.kill(changed)
+        shutil.copytree(data, copy)
+        ensemble.restart(changed)
+        write(ensemble, changed)
+        ensemble.kill(changed)
+        shutil.rmtree(data)
+        shutil.copytree(copy, data)
+        ensemble.restart(changed, wait=False)
+        process = ensemble.processes[changed]
+        wait_for(lambda: not process.running, seconds=10, what="the end of the older copy")
+        assert process.status == 1
+        assert "older copy of this replica's" in process.output.splitlines()[-1]
+        assert "comes with an older copy" in ensemble.processes[leader].output
+        shutil.rmtree(data)
+        ensemble.restart(changed)
+        follows(ensemble, changed, leader)
         ensemble.kill(leader)
         ensemble.kill(other)
         ensemble.restart(other, wait=False)
-        # Two of three, and a quorum if the wiped one counted: for three elections nobody leads.
+        # Two of three, and a quorum if the changed one counted: for three elections nobody leads.
         try:
             wait_for(ensemble.leader_nowait, seconds=3, what="a leader")
         except TimeoutError:
             pass
         else:
-            raise AssertionError("the wiped replica has voted")
+            raise AssertionError("the replica with a new disk has voted")
         ensemble.restart(leader)
         assert ensemble.leader() in (leader, other)
+
+
+def write(ensemble: CoordEnsemble, replica: int) -> None:
+    """Write something through a replica."""
+    client = KazooClient(hosts=ensemble.hosts_of([replica]), timeout=10)
+    client.start()
+    client.create("/before", b"it was lost")
+    client.stop()
+    client.close()
+
+
+def follows(ensemble: CoordEnsemble, replica: int, leader: int) -> None:
+    """Wait until a replica has everything that the leader has."""
+    wait_for(
+        lambda: (
+            ensemble.metrics(replica).get("zk_coord_zxid")
+            == ensemble.metrics(leader).get("zk_coord_zxid")
+        ),
+        seconds=20,
+        what="it has everything",
+    )

@@ -127,7 +127,9 @@ class Running:
         machine = StateMachine(DictStore(), watches)
         self.clients = Clients(machine, Origin(number, 1), Lease(1000), watches, (4000, 40_000))
         ids = frozenset(member.id for member in members)
-        self.links = Links(number, number, lambda: 0, lambda: ids, self.warnings.append)
+        self.links = Links(
+            number, number, lambda: 0, lambda: ids, self.node.standing, self.warnings.append
+        )
         self.transfers = Transfers(self.node, self.links, self.stock)
         self.replica = Replica(
             self.node,

@@ -2,8 +2,12 @@
 
 import pytest
 
-from coord.replica.links import ForeignEnsembleError, Link, Links
-from coord.replica.messages import VERSION, Hello, Refusal, decode
+from coord.consensus.messages import Ack, Alive, Candidacy, Heartbeat, Promise
+from coord.consensus.standing import Standing
+from coord.replica.links import ForeignEnsembleError, Link, Links, OutdatedFolderError
+from coord.replica.messages import VERSION, Ground, Hello, Refusal, decode
+
+HERE = Standing(0x701, 0x701, 40)
 
 
 class FakeTransport:
@@ -27,13 +31,25 @@ class FakeTransport:
 def links_of(replica: int, ensemble: int = 77) -> tuple[Links, list[str]]:
     lines: list[str] = []
     made = Links(
-        replica, 1000 + replica, lambda: ensemble, lambda: frozenset({1, 2, 3}), lines.append
+        replica,
+        1000 + replica,
+        lambda: ensemble,
+        lambda: frozenset({1, 2, 3}),
+        lambda: HERE,
+        lines.append,
     )
     return made, lines
 
 
-def hello(sender: int, receiver: int, ensemble: int = 77, version: int = VERSION) -> Hello:
-    return Hello(version, ensemble, sender, receiver, 1000 + sender)
+def hello(
+    sender: int,
+    receiver: int,
+    ensemble: int = 77,
+    version: int = VERSION,
+    standing: Standing = HERE,
+    birth: int = 0,
+) -> Hello:
+    return Hello(version, ensemble, sender, receiver, birth or 1000 + sender, standing)
 
 
 def test_a_member_that_dials_is_greeted_and_ready() -> None:
@@ -59,7 +75,7 @@ def test_a_replica_is_refused_whose_certificate_is_that_of_another_host() -> Non
     transport.shown = {3}
     assert links.greeted(links.accepted(transport), hello(2, 1)) is None
     line = "replica 2 at 10.0.0.9 shows a certificate that does not name the host of replica 2"
-    assert transport.sent == [Refusal(line, False)]
+    assert transport.sent == [Refusal(line, Ground.OTHER)]
     assert len(lines) == 1
     assert line in lines[0]
 
@@ -72,7 +88,7 @@ def test_a_replica_is_refused_whose_certificate_is_that_of_another_host() -> Non
         (hello(9, 1), "no other member"),
         (hello(1, 1), "no other member"),
         (hello(2, 1, version=9), "speaks version 9"),
-        (Refusal("nonsense", False), None),
+        (Refusal("nonsense", Ground.OUTDATED), None),
     ],
 )
 def test_a_stranger_is_refused_with_one_line(message: object, words: str | None) -> None:
@@ -96,9 +112,11 @@ def test_who_answers_in_the_place_of_another_is_refused() -> None:
 
 def test_a_replica_that_all_others_call_foreign_ends() -> None:
     links, _lines = links_of(3)
-    assert links.greeted(links.dialed(FakeTransport(), 1), Refusal("foreign", True)) is None
+    assert (
+        links.greeted(links.dialed(FakeTransport(), 1), Refusal("foreign", Ground.FOREIGN)) is None
+    )
     with pytest.raises(ForeignEnsembleError, match="another ensemble"):
-        links.greeted(links.dialed(FakeTransport(), 2), Refusal("foreign", True))
+        links.greeted(links.dialed(FakeTransport(), 2), Refusal("foreign", Ground.FOREIGN))
 
 
 def test_a_link_that_takes_nothing_is_cut() -> None:
@@ -109,3 +127,89 @@ def test_a_link_that_takes_nothing_is_cut() -> None:
     links.send(1, b"x")
     assert transport.closed
     assert lines
+
+
+def ack(epoch: int, stored: int) -> Ack:
+    return Ack(epoch, 1002, stored, stored)
+
+
+def promise(epoch: int, current_epoch: int) -> Promise:
+    return Promise(epoch, 0, 1002, current_epoch, 40, (), 0)
+
+
+def alive(epoch: int, stored: int) -> Alive:
+    return Alive(epoch, 1, 0, 1002, stored, stored)
+
+
+def heartbeat(epoch: int, stored: int) -> Heartbeat:
+    return Heartbeat(77, epoch, 1, 0, 1, 1, True, 1002, stored)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "lack"),
+    [
+        (ack(0x701, 41), HERE, "its log ends at entry 40, and went to 41"),
+        (alive(0x701, 41), HERE, "its log ends at entry 40, and went to 41"),
+        (heartbeat(0x701, 41), HERE, "its log ends at entry 40, and went to 41"),
+        (ack(0x803, 3), HERE, "it has promised epoch 701, and had promised 803"),
+        (Candidacy(77, 0x802, 1002), HERE, "it has promised epoch 701, and had promised 802"),
+        (promise(0x803, 0x602), HERE, "it has promised epoch 701, and had promised 803"),
+        (promise(0x803, 0x701), Standing(0x803, 0x602, 90), "it is in epoch 602, and was in 701"),
+    ],
+)
+def test_a_replica_is_refused_that_shows_less_of_its_disk_than_it_has_said(
+    said: object, shown: Standing, lack: str
+) -> None:
+    """AT-32: an older copy of a disk has forgotten what counts."""
+    links, lines = links_of(1)
+    link = links.greeted(links.accepted(FakeTransport()), hello(2, 1))
+    assert link is not None
+    links.heard(link, said)
+    transport = FakeTransport()
+    assert links.greeted(links.accepted(transport), hello(2, 1, standing=shown)) is None
+    line = f"replica 2 at 10.0.0.9 comes with an older copy of its data folder: {lack}"
+    assert transport.sent == [Refusal(line, Ground.OUTDATED)]
+    assert lines == [f"refused a replica: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (ack(0x701, 40), HERE),
+        (alive(0x803, -1), HERE),  # an answer rests on no promise that is durable
+        (ack(0x803, -1), HERE),
+        (heartbeat(0x701, -1), Standing(0x701, 0x602, 3)),
+        (promise(0x701, 0x602), Standing(0x701, 0x602, 3)),  # what is committed took its place
+        (ack(0x701, 90), Standing(0x803, 0x701, 40)),  # and so above a later promise
+    ],
+)
+def test_what_was_said_is_borne_out_by_a_disk_that_goes_on(said: object, shown: Standing) -> None:
+    links, lines = links_of(1)
+    link = links.greeted(links.accepted(FakeTransport()), hello(2, 1))
+    assert link is not None
+    links.heard(link, said)
+    assert links.greeted(links.accepted(FakeTransport()), hello(2, 1, standing=shown)) is not None
+    assert lines == []
+
+
+def test_a_new_disk_is_not_measured_by_the_one_before() -> None:
+    """Whether it votes is decided by its birth number."""
+    links, _lines = links_of(1)
+    link = links.greeted(links.accepted(FakeTransport()), hello(2, 1))
+    assert link is not None
+    links.heard(link, ack(0x701, 41))
+    new = hello(2, 1, standing=Standing(0, 0, 0), birth=5)
+    assert links.greeted(links.accepted(FakeTransport()), new) is not None
+
+
+def test_a_replica_that_is_told_of_its_older_copy_ends() -> None:
+    """Whether the other one has dialled, or says so behind the Hello that it was greeted with."""
+    links, _lines = links_of(3)
+    refusal = Refusal("replica 3 comes with an older copy", Ground.OUTDATED)
+    with pytest.raises(OutdatedFolderError, match="Give this replica its newest folder"):
+        links.greeted(links.dialed(FakeTransport(), 1), refusal)
+    links, _lines = links_of(1)
+    link = links.greeted(links.accepted(FakeTransport()), hello(2, 1))
+    assert link is not None
+    with pytest.raises(OutdatedFolderError, match="must not vote"):
+        links.refused(link, refusal)

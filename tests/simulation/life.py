@@ -74,7 +74,14 @@ class Life:
         )
         self.clients.clock = clock.now_ms
         self.node = self._make_node(image)
-        self.links = Links(self.id, disk.birth, self._ensemble, self._member_ids, self.warn)
+        self.links = Links(
+            self.id,
+            disk.birth,
+            self._ensemble,
+            self._member_ids,
+            self.node.standing,
+            self.warn,
+        )
         self.stock = Stock(self)
         self.replica = self._make_replica(image)
 

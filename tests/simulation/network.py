@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from coord.consensus.messages import MESSAGES
 from coord.replica import messages as peer_messages
 from coord.replica.links import Link
-from tests.simulation.invariants import SAID
+from tests.simulation.invariants import SAID, require
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -48,6 +48,7 @@ class End:
         """Queue one frame."""
         if self.is_closing or not self.is_open:
             return
+        require(frame[0] != peer_messages.Refusal.TAG, f"15: a link is refused: {frame!r}")
         self.life.boundary()
         if not self.queue:
             self.life.dirty.append(self)
