@@ -27,6 +27,10 @@ PATIENCE_SECONDS = 300
 """On the clock that jumps: a test that hangs fails in no time."""
 
 
+TICK_MS = 2000
+"""Of three servers, whose sessions last as long as `tests.client.hand` asks for: 20 ticks."""
+
+
 class Fake(FakeEnsemble):
     """The fake ensemble, with a short way to connect to it."""
 
@@ -104,11 +108,12 @@ async def zk(fake: Fake) -> AsyncIterator[client.Client]:
 
 def ensemble_of(kind: str, folder: Path, size: int) -> Ensemble:
     """Real servers that know znodes with a time to live."""
+    tick_ms = 1000 if size == 1 else TICK_MS
     if kind == "zookeeper":
         require_zookeeper()
         jvm = (*JVM_QUICK, "-Dzookeeper.extendedTypesEnabled=true")
-        return ZooKeeperEnsemble(folder, size, jvm=jvm, tick_ms=2000)
-    return CoordWithTtl(folder, size, tick_ms=2000)
+        return ZooKeeperEnsemble(folder, size, jvm=jvm, tick_ms=tick_ms)
+    return CoordWithTtl(folder, size, tick_ms=tick_ms)
 
 
 @pytest.fixture(scope="session")
