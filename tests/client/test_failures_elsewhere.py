@@ -6,6 +6,8 @@ in `test_lost_replies`, forks and names that move in `test_connections`, certifi
 
 # ruff: noqa: PT012, SIM117  (what raises is the whole block)
 
+import threading
+
 import pytest
 import trio
 import trio.testing
@@ -101,6 +103,18 @@ async def test_a_start_that_fails_leaves_nothing(autojump_clock, fake):
     await trio.sleep(60)  # the servers' own tasks end with the session that was not closed
     assert tasks() == before
     assert fake.connections == []
+
+
+async def test_no_client_and_nobody_who_waits_to_lead_has_a_thread(autojump_clock, fake):
+    """Elsewhere each election that is waited for costs a thread, and each client a few."""
+    before = threading.active_count()
+    async with fake.connect() as leader, fake.connect() as zk, leader.lead("/svc"):
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(zk.lead("/svc").__aenter__)
+            await trio.sleep(1)
+            assert threading.active_count() == before
+            nursery.cancel_scope.cancel()
 
 
 async def test_the_end_does_not_hang_in_any_state(autojump_clock, fake):
