@@ -11,6 +11,8 @@ from attrs.validators import ge, gt
 class Backoff:
     """How long to wait before each further attempt.
 
+        await zk.run_leader("/svc", serve, restart=Backoff(first=0.5, longest=60))
+
     `Backoff(first=0.5, longest=60)` waits about 0.5 s, 1 s, 2 s, ... up to a minute.
     """
 
@@ -24,7 +26,11 @@ class Backoff:
     """After how many pauses to give up; None: never."""
 
     def pauses(self) -> Iterator[float]:
-        """Yield the pauses in seconds, each between half of what it may be and all of it."""
+        """Yield the pauses in seconds, each between half of what it may be and all of it.
+
+        for pause in Backoff(times=3).pauses():
+            await trio.sleep(pause)
+        """
         number = 0
         most = self.first
         while self.times is None or number < self.times:

@@ -40,7 +40,12 @@ READS = frozenset({OpCode.GET_DATA, OpCode.EXISTS, OpCode.GET_CHILDREN})
 
 
 class Answer(Pending, Generic[Result]):
-    """One request of a batch, and, once that was sent, its outcome."""
+    """One request of a batch, and, once that was sent, its outcome.
+
+    async with zk.batch() as batch:
+        answer = batch.get("/a")
+    print(answer.result().data)
+    """
 
     __slots__ = ("_decode",)
 
@@ -63,7 +68,16 @@ class Answer(Pending, Generic[Result]):
 
 
 class Batch:
-    """Collects requests until `send`; `async with` sends at the end, unless an error came."""
+    """Collects requests until `send`; `async with` sends at the end, unless an error came.
+
+    async with zk.batch() as batch:
+        made = [batch.create(f"/jobs/{name}", b"new") for name in "abc"]
+        batch.set("/state", b"full")
+        batch.delete("/jobs/old", version=3)
+        there, names = batch.exists("/a"), batch.get_children("/jobs")
+        data = batch.get("/a")
+    print([each.result() for each in made], there.result(), names.result())
+    """
 
     def __init__(self, calls: Calls, full: Paths, own: Callable[[str], str]) -> None:
         self._calls = calls
@@ -110,6 +124,11 @@ class Batch:
 
     async def send(self) -> None:
         """Send them all and wait for the outcomes; what is added from then on is another batch.
+
+            batch = zk.batch()
+            there = batch.exists("/a")
+            await batch.send()
+            print(there.result() is not None)
 
         Reads whose reply was lost are repeated. With when_away="fail", Away is the outcome of all
         that could not be sent.

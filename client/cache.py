@@ -25,6 +25,12 @@ from coord.wire.errors import ZooKeeperError
 class Cache(Mapping[str, Znode]):
     """The latest state of a subtree: a mapping of paths below its root, "/" being the root itself.
 
+        async with zk.cache("/services/web") as cache:
+            await cache.sync()
+            for name in cache.children():
+                print(name, cache[f"/{name}"].data)
+            print(cache.zxid, cache.stale_since)
+
     It is empty while the root is missing. What this client may not read is not in it, nor is
     "/zookeeper" in a cache of all. A znode may have children whose names take 64 MiB together;
     with more, coord answers MarshallingError, which ends the cache.
@@ -115,7 +121,12 @@ class Cache(Mapping[str, Znode]):
         return self._feed.mirror.published
 
     async def wait_beyond(self, seen: int) -> None:
-        """Wait for a state beyond the one with that number, as counted by `published`."""
+        """Wait for a state beyond the one with that number, as counted by `published`.
+
+        async with zk.cache("/services/web") as cache:
+            seen = cache.published
+            await cache.wait_beyond(seen)
+        """
         while self.published <= seen:
             await self._news.wait()
 

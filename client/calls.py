@@ -30,7 +30,10 @@ from coord.wire.requests import (
 )
 
 OPEN_ACL = (Acl(Permission.ALL, Id("world", "anyone")),)
-"""Everybody may do everything: what a znode gets that is created without an ACL."""
+"""Everybody may do everything: what a znode gets that is created without an ACL.
+
+    await zk.create("/jobs/8", b"resize 8", acl=OPEN_ACL)
+"""
 
 
 @attrs.frozen

@@ -18,11 +18,18 @@ T = TypeVar("T")
 
 
 class Client(Sharing):
-    """A client of an ensemble, for as long as the block of `connect` runs."""
+    """A client of an ensemble, for as long as the block of `connect` runs.
+
+    async with connect("host:2181") as zk:
+        path = await zk.create("/jobs/job-", b"resize 7", sequence=True)
+        print(path, await zk.get(path))
+    """
 
     @property
     def session(self) -> Session:
         """The session: another object after this one has expired.
+
+            print(hex(zk.session.id), zk.session.timeout)
 
         Raises Away when there has been none yet, as only read-only servers were found.
         """
@@ -33,15 +40,27 @@ class Client(Sharing):
 
     @property
     def state(self) -> State:
-        """How the client stands to the servers: `if zk.state is State.READ_ONLY: ...`."""
+        """How the client stands to the servers: `if zk.state is State.READ_ONLY: ...`.
+
+        if zk.state is not State.CONNECTED:
+            print("what is read may be old, or waits")
+        """
         return self._calls.keeper.state
 
     def watch(self, path: str) -> Watch:
-        """Iterate over the states of a znode: `Znode`, or None while it is missing."""
+        """Iterate over the states of a znode: `Znode`, or None while it is missing.
+
+        async for znode in zk.watch("/app/settings"):
+            print("gone" if znode is None else znode.data)
+        """
         return Watch(self._calls, self._full(path))
 
     def watch_children(self, path: str) -> ChildrenWatch:
-        """Iterate over the names of children, sorted, or None while the parent is missing."""
+        """Iterate over the names of children, sorted, or None while the parent is missing.
+
+        async for names in zk.watch_children("/jobs"):
+            print(names or "nothing to do")
+        """
         return ChildrenWatch(self._calls, self._full(path))
 
     def watch_tree(self, path: str) -> TreeWatch:

@@ -26,7 +26,13 @@ _JSON_NAMES |= {int: "a whole number", float: "a number", type(None): "null"}
 
 
 class BadData(ValueError):  # noqa: N818  (named after what is there)
-    """The data are no such object."""
+    """The data are no such object.
+
+    try:
+        JSON.decode(b'{"hots": "a"}', Service)
+    except BadData as error:
+        print(error.problems)
+    """
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -104,7 +110,9 @@ def to_json(raw: Any) -> bytes:
 class Codec:
     """How bytes become objects and objects become bytes, by way of dicts, lists and the like.
 
-    Other formats have their own functions: `Codec(tomlkit_converter, tomllib_loads, dumps, "TOML")`
+    codec = Codec(dumps=lambda raw: json.dumps(raw, indent=2).encode())
+    data = codec.encode(Service("a", 80), Service)
+    assert codec.decode(data, Service) == Service("a", 80)
     """
 
     converter: cattrs.Converter = attrs.field(factory=strict_converter)
@@ -144,4 +152,7 @@ def _describe(error: BaseException, _cls: type | None) -> str:
 
 
 JSON = Codec()
-"""What is used where nothing else is said."""
+"""What is used where nothing else is said.
+
+    assert JSON.decode(b'{"host": "a", "port": 80}', Service) == Service("a", 80)
+"""

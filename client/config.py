@@ -24,7 +24,11 @@ from client.hosts import Hosts
 from client.tls import Tls, read_truth
 
 WhenAway = Literal["wait", "fail"]
-"""What a request does while there is no connection: wait for one, or raise `Away`."""
+"""What a request does while there is no connection: wait for one, or raise `Away`.
+
+    async with connect("host:2181", when_away="fail") as zk:
+        settings = await zk.get("/settings")  # at once, or Away
+"""
 
 SECONDS_MAX = 2**31 / 1000
 """Timeouts travel as 32-bit numbers of milliseconds."""
@@ -47,7 +51,12 @@ _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 @attrs.frozen
 class Auth:
-    """One identity of the client."""
+    """One identity of the client.
+
+    ann = Auth("digest", b"ann:secret")
+    async with connect("host:2181", auth=[ann]) as zk:
+        print(await zk.who_am_i())
+    """
 
     scheme: str
     """As "digest"."""
@@ -93,7 +102,12 @@ def _count(value: int) -> int:
 
 @attrs.frozen
 class ClientConfig:
-    """The settings of a client; raises ClientConfigError with all faults at once."""
+    """The settings of a client; raises ClientConfigError with all faults at once.
+
+    config = ClientConfig("a:2181,b:2181/app", session_timeout="6s", when_away="fail")
+    async with connect(config) as zk:
+        ...
+    """
 
     hosts: Hosts = attrs.field(converter=_hosts)
     """The servers and the chroot: "host:port,host:port/chroot"."""
@@ -124,14 +138,22 @@ class ClientConfig:
 
     @classmethod
     def of(cls, source: "str | ClientConfig") -> "ClientConfig":
-        """Return a configuration as it is; read a URL, or a connection string."""
+        """Return a configuration as it is; read a URL, or a connection string.
+
+        config = ClientConfig.of("zk://a:2181,b:2181/app?timeout=6s")
+        print(config.hosts.addresses, config.session_timeout)
+        """
         if isinstance(source, ClientConfig):
             return source
         return cls.from_url(source) if "://" in source else cls(source)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "ClientConfig":
-        """Read a TOML file whose keys are the fields here; `tls` is a table, `auth` an array."""
+        """Read a TOML file whose keys are the fields here; `tls` is a table, `auth` an array.
+
+        async with connect(ClientConfig.from_toml("client.toml"), session_timeout=6) as zk:
+            ...
+        """
         try:
             raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
@@ -141,6 +163,9 @@ class ClientConfig:
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "ClientConfig":
         """Read COORD_HOSTS and the rest from an environment; None: from the process's own.
+
+            environ = {"COORD_HOSTS": "a:2181,b:2181/app", "COORD_SESSION_TIMEOUT": "6s"}
+            assert ClientConfig.from_env(environ).session_timeout == 6
 
         COORD_AUTH is "scheme:credential"; COORD_TLS is "true", or COORD_TLS_CA and others are set.
         """
@@ -155,6 +180,8 @@ class ClientConfig:
     @classmethod
     def from_url(cls, url: str) -> "ClientConfig":
         """Read "zk://host:port,host:port/chroot?timeout=10s&when_away=fail"; zks: with TLS.
+
+            config = ClientConfig.from_url("zk://a:2181,b:2181/app?timeout=6s&when_away=fail")
 
         The keys are those of the environment in lower case, and `timeout` for `session_timeout`.
         """

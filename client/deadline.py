@@ -26,10 +26,19 @@ from typing import Literal
 import attrs
 
 Prove = Literal["ping", "sync"]
-"""Which replies count: see above. "sync" is right with every server."""
+"""Which replies count: see above. "sync" is right with every server.
+
+    async with zk.lock("/locks/nightly", prove="ping") as held:
+        print(held.seconds_left())
+"""
 
 Clock = Callable[[], float]
-"""Seconds since whenever, never standing still, never set back."""
+"""Seconds since whenever, never standing still, never set back.
+
+    clock: Clock = time.monotonic
+    async with connect("host:2181", clock=clock) as zk:
+        ...
+"""
 
 DRIFT = 0.01
 """Share of the timeout by which two clocks may differ over it: far more than good clocks do."""

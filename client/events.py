@@ -27,7 +27,12 @@ from coord.wire.requests import AddWatchRequest
 
 @attrs.frozen
 class Event:
-    """One change of a znode."""
+    """One change of a znode.
+
+    async for event in zk.events("/app", recursive=True):
+        if isinstance(event, Event) and event.kind is EventType.NODE_CREATED:
+            print(event.path, event.zxid, event.is_synthetic)
+    """
 
     kind: EventType
     """Created, deleted, data changed; children changed only without `recursive`, or where children
@@ -43,7 +48,12 @@ class Event:
 
 @attrs.frozen
 class Resynced:
-    """Every change from here on comes as an event: now is the time to read what there is."""
+    """Every change from here on comes as an event: now is the time to read what there is.
+
+    async for event in zk.events("/app"):
+        if isinstance(event, Resynced):
+            print("missed something" if event.gap else "begins", await zk.exists("/app"))
+    """
 
     gap: bool
     """False at the start; True when events may have been missed since the one before."""

@@ -15,7 +15,13 @@ Record = TypeVar("Record", bound=attrs.AttrsInstance)
 
 
 class ClientConfigError(ValueError):
-    """A client cannot be configured so."""
+    """A client cannot be configured so.
+
+    try:
+        config = ClientConfig("host:nonsense", session_timeout="soon")
+    except ClientConfigError as error:
+        print(error.faults)
+    """
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))

@@ -5,7 +5,7 @@
             if seconds > 1:
                 print(f"{call.opcode.name} {call.path} took {seconds:.1f} s")
 
-    async with connect(hosts, instruments=[Slow()]) as zk: ...
+    async with connect("host:2181", instruments=[Slow()]) as zk: ...
 
 The methods are called in the middle of the work, so they must be quick and cannot wait. One that
 raises is logged, and its instrument is not called again. Without instruments nothing is paid for.
@@ -23,7 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 class State(enum.Enum):
-    """How a client stands to the servers."""
+    """How a client stands to the servers.
+
+    if zk.state is State.CONNECTED:
+        await zk.sync()
+    """
 
     CONNECTED = "connected"
     """There is a connection, and a session on it."""
@@ -40,7 +44,12 @@ class State(enum.Enum):
 
 @attrs.frozen(eq=False)
 class Call:
-    """One request, from when it was made until its outcome was known."""
+    """One request, from when it was made until its outcome was known.
+
+    class Counting(Instrument):
+        def request(self, call: Call) -> None:
+            print(call.number, call.opcode.name, call.path)
+    """
 
     number: int
     """Counts the requests of a client from 1, over all connections."""
@@ -51,10 +60,23 @@ class Call:
 
 
 class Instrument:
-    """Hears of what a client does; every method does nothing until a subclass says what."""
+    """Hears of what a client does; every method does nothing until a subclass says what.
+
+    class Slow(Instrument):
+        def reply(self, call: Call, error: int | None, seconds: float) -> None:
+            if seconds > 1:
+                print(f"{call.opcode.name} {call.path} took {seconds:.1f} s")
+
+    async with connect("host:2181", instruments=[Slow()]) as zk:
+        ...
+    """
 
     def request(self, call: Call) -> None:
-        """Hear of a request: in the task that makes it, before it is sent."""
+        """Hear of a request: in the task that makes it, before it is sent.
+
+        def request(self, call: Call) -> None:
+            self.span[call] = tracer.start(call.opcode.name)
+        """
 
     def reply(self, call: Call, error: int | None, seconds: float) -> None:
         """Hear of its outcome: 0, the code of an error, or None when nobody waits for it any more.
@@ -63,19 +85,39 @@ class Instrument:
         """
 
     def watch(self, kind: EventType, path: str) -> None:
-        """Hear of a change that a server tells of, of a znode as the servers call it."""
+        """Hear of a change that a server tells of, of a znode as the servers call it.
+
+        def watch(self, kind: EventType, path: str) -> None:
+            events.count(kind.name)
+        """
 
     def state(self, state: State) -> None:
-        """Hear that the client stands otherwise to the servers than before."""
+        """Hear that the client stands otherwise to the servers than before.
+
+        def state(self, state: State) -> None:
+            connected.set(state is State.CONNECTED)
+        """
 
     def lock_waited(self, path: str, token: int, seconds: float) -> None:
-        """Hear that a lock, or whatever else is held, was got after so long; path as asked for."""
+        """Hear that a lock, or whatever else is held, was got after so long; path as asked for.
+
+        def lock_waited(self, path: str, token: int, seconds: float) -> None:
+            waits.record(seconds, path)
+        """
 
     def lock_held(self, path: str, token: int, seconds: float) -> None:
-        """Hear that it is given back after so long."""
+        """Hear that it is given back after so long.
+
+        def lock_held(self, path: str, token: int, seconds: float) -> None:
+            holds.record(seconds, path)
+        """
 
     def lock_lost(self, path: str, token: int, reason: str) -> None:
-        """Hear that it could not be proved any longer, or was taken away."""
+        """Hear that it could not be proved any longer, or was taken away.
+
+        def lock_lost(self, path: str, token: int, reason: str) -> None:
+            alert(f"{path} (token {token}): {reason}")
+        """
 
 
 class Instruments(Instrument):
@@ -120,7 +162,9 @@ class Instruments(Instrument):
 class LogInstrument(Instrument):
     """Writes to a logger: requests and events at DEBUG, states and locks at INFO, losses above.
 
-    async with connect(hosts, instruments=[LogInstrument(logging.getLogger("app.zk"))]) as zk:
+    log = LogInstrument(logging.getLogger("app.zk"))
+    async with connect("host:2181", instruments=[log]) as zk:
+        ...
     """
 
     def __init__(self, logger: logging.Logger | None = None) -> None:

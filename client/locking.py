@@ -200,10 +200,11 @@ class Locking(Operations):
             async with zk.lead("/svc", b"host:80") as term:
                 await serve(term.token)
 
-        `data` is what those who `observe` get to see; `term.resign()` ends the term from within.
+        `data` is what those who `observe` get to see; `term.resign()` ends the term from within,
+        and `term.resign_to(data)` in favour of another.
         """
         queue = self._queue(path, layout_of(ELECTIONS, layout, "election"), data, prove)
-        return hold(Term, path, queue, self._nursery, wait=wait)
+        return hold(partial(Term, queue=queue), path, queue, self._nursery, wait=wait)
 
     def observe(self, path: str, *, layout: LayoutName = "coord") -> Observation:
         """Iterate over who leads: `Leader`, or None while nobody does.

@@ -144,7 +144,10 @@ class Nodes:
             return (own, stat) if include_data else own
 
     async def ensure_path(self, path: str, acl: Sequence[Acl] | None = None) -> None:
-        """Create a znode and its ancestors where they are missing: `zk.ensure_path("/a/b/c")`."""
+        """Create a znode and its ancestors where they are missing: `zk.ensure_path("/a/b/c")`.
+
+        await zk.ensure_path("/a/b/c")
+        """
         await self._requests.ensure(self._full(path), OPEN_ACL if acl is None else tuple(acl))
 
     async def delete(
@@ -198,7 +201,11 @@ class Nodes:
     # Data.
 
     async def exists(self, path: str) -> Stat | None:
-        """Return the Stat of a znode; None when there is none: `if await zk.exists("/a"): ...`."""
+        """Return the Stat of a znode; None when there is none: `if await zk.exists("/a"): ...`.
+
+        stat = await zk.exists("/a")
+        print("none" if stat is None else stat.version)
+        """
         return await self._requests.exists(self._full(path))
 
     async def get(self, path: str) -> Znode:
@@ -232,7 +239,11 @@ class Nodes:
                     return stat
 
     async def sync(self, path: str = "/") -> str:
-        """Wait until the server has all that was written before, by anybody; return the path."""
+        """Wait until the server has all that was written before, by anybody; return the path.
+
+        await zk.sync()
+        data, _ = await zk.get("/a")  # no older than the sync
+        """
         await self._requests.read(OpCode.SYNC, SyncRequest(self._full(path)))
         return path
 
@@ -246,7 +257,13 @@ class Nodes:
         return Batch(self._requests, self._full, self._own)
 
     def snapshot(self) -> Snapshot:
-        """Begin a snapshot: several reads, all of one moment; see `Snapshot`."""
+        """Begin a snapshot: several reads, all of one moment; see `Snapshot`.
+
+        snapshot = zk.snapshot()
+        snapshot.get("/a")
+        snapshot.get_children("/jobs")
+        znode, names = await snapshot.read()
+        """
         return Snapshot(self._requests, self._full)
 
     def transaction(self) -> Transaction:
@@ -284,14 +301,21 @@ class Nodes:
         return (children, stat) if include_data else children
 
     async def get_all_children_number(self, path: str) -> int:
-        """Return the number of descendants, of any depth. Raises NoNode."""
+        """Return the number of descendants, of any depth. Raises NoNode.
+
+        print(await zk.get_all_children_number("/jobs"), "below /jobs")
+        """
         request = GetAllChildrenNumberRequest(self._full(path))
         reply = await self._requests.read(OpCode.GET_ALL_CHILDREN_NUMBER, request)
         total: int = reply.total
         return total
 
     async def get_ephemerals(self, prefix: str = "/") -> list[str]:
-        """Return the paths of this session's ephemeral znodes that begin with a prefix."""
+        """Return the paths of this session's ephemeral znodes that begin with a prefix.
+
+        for path in await zk.get_ephemerals("/jobs"):
+            print("goes with this session:", path)
+        """
         within = "/" if prefix == "/" and not self._chroot else self._chroot + prefix
         request = GetEphemeralsRequest(within)
         reply = await self._requests.read(OpCode.GET_EPHEMERALS, request)

@@ -34,6 +34,9 @@ class Operations(Nodes):
     async def get_acls(self, path: str) -> tuple[list[Acl], Stat]:
         """Return the ACL of a znode, and its Stat: `acl, stat = await zk.get_acls("/a")`.
 
+            acl, stat = await zk.get_acls("/a")
+            print(acl, stat.aversion)
+
         Raises NoNode.
         """
         reply = await self._requests.read(OpCode.GET_ACL, GetAclRequest(self._full(path)))
@@ -61,20 +64,31 @@ class Operations(Nodes):
     async def add_auth(self, scheme: str, credential: str | bytes) -> None:
         """Add an identity, here and on later connections: `zk.add_auth("digest", "ann:secret")`.
 
+            await zk.add_auth("digest", "ann:secret")
+            await zk.create("/mine", acl=[Acl(Permission.ALL, Id("auth", ""))])
+
         Raises AuthFailed; the connection is made anew then.
         """
         secret = credential.encode() if isinstance(credential, str) else credential
         await self._requests.keeper.add_auth(scheme, secret)
 
     async def who_am_i(self) -> list[tuple[str, str]]:
-        """Return scheme and id of each identity that the server knows of."""
+        """Return scheme and id of each identity that the server knows of.
+
+        for scheme, name in await zk.who_am_i():
+            print(scheme, name)
+        """
         reply = await self._requests.read(OpCode.WHO_AM_I, WhoAmIRequest())
         return [(each.auth_scheme or "", each.user or "") for each in reply.clients]
 
     # The ensemble.
 
     async def get_config(self) -> Znode:
-        """Return the configuration of the ensemble, as text; the chroot does not count here."""
+        """Return the configuration of the ensemble, as text; the chroot does not count here.
+
+        data, stat = await zk.get_config()
+        print(data.decode())
+        """
         return await self._requests.get(CONFIG)
 
     async def reconfig(
@@ -104,6 +118,8 @@ class Operations(Nodes):
     async def add_watch(self, path: str, *, recursive: bool = False) -> None:
         """Set a persistent watch on this connection, as long as it lasts.
 
+            await zk.add_watch("/app", recursive=True)
+
         Its events are told to instruments only; `events` iterates over them, and sets it by itself.
         """
         mode = AddWatchMode.PERSISTENT_RECURSIVE if recursive else AddWatchMode.PERSISTENT
@@ -111,7 +127,11 @@ class Operations(Nodes):
         await self._requests.read(OpCode.ADD_WATCH, request)
 
     async def check_watches(self, path: str, kind: WatcherType = WatcherType.ANY) -> bool:
-        """Return whether this connection has such a watch of a znode."""
+        """Return whether this connection has such a watch of a znode.
+
+        if not await zk.check_watches("/app"):
+            await zk.add_watch("/app")
+        """
         try:
             await self._requests.read(
                 OpCode.CHECK_WATCHES, CheckWatchesRequest(self._full(path), kind)
@@ -121,7 +141,11 @@ class Operations(Nodes):
         return True
 
     async def remove_watches(self, path: str, kind: WatcherType = WatcherType.ANY) -> None:
-        """Remove this connection's watches of a znode. Raises NoWatcher when there are none."""
+        """Remove this connection's watches of a znode. Raises NoWatcher when there are none.
+
+        await zk.add_watch("/app")
+        await zk.remove_watches("/app", WatcherType.ANY)
+        """
         try:
             request = RemoveWatchesRequest(self._full(path), kind)
             await self._requests.write(OpCode.REMOVE_WATCHES, request)

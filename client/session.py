@@ -23,6 +23,10 @@ class Hold(Protocol):
 class Session:
     """A session, from the greeting that made it until it is known to have ended.
 
+        before = zk.session
+        await zk.create("/me", ephemeral=True)
+        print(hex(before.id), before.timeout, before.ended)
+
     A client that lives longer than its session gets a new one; whatever must not go on there, as
     the requests of a lock, is pinned to the object.
     """

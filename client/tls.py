@@ -10,7 +10,14 @@ import trio
 from client.faults import ClientConfigError, attempt, raise_faults
 
 OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
-"""How to reach a server: `await open_stream(host, port)`."""
+"""How to reach a server: `await open_stream(host, port)`.
+
+    async def through_proxy(host: str, port: int) -> trio.abc.Stream:
+        return await trio.open_tcp_stream("proxy", 1080)
+
+    async with connect("host:2181", open_stream=through_proxy) as zk:
+        ...
+"""
 
 
 def _path(value: str | Path | None) -> Path | None:
@@ -43,7 +50,11 @@ class Tls:
             raise ClientConfigError(["certificate: is missing, and the key belongs to one"])
 
     def context(self) -> ssl.SSLContext:
-        """Return what encrypts; raise ClientConfigError where a file is missing or unreadable."""
+        """Return what encrypts; raise ClientConfigError where a file is missing or unreadable.
+
+        context = Tls(check_hostname=False).context()
+        print(context.get_ca_certs())
+        """
         found = []
         try:
             context = ssl.create_default_context(cafile=self.ca)

@@ -38,7 +38,13 @@ class Paths(Protocol):
 
 @attrs.frozen
 class Guard:
-    """Lets a transaction fail when a lock is not held any more: NoNode."""
+    """Lets a transaction fail when a lock is not held any more: NoNode.
+
+    guard = held.guard()
+    async with zk.transaction() as both:
+        both.add(guard)
+        both.set_data("/state", b"...")
+    """
 
     path: str
     """The znode of the hold, as the servers call it."""
@@ -143,16 +149,31 @@ class Transaction:
         self._operations.append(MultiOperation(OpCode.SET_DATA, request))
 
     def check(self, path: str, version: int = -1) -> None:
-        """Demand that a znode has this version; the result is None."""
+        """Demand that a znode has this version; the result is None.
+
+        async with zk.transaction() as both:
+            both.check("/leader", version=3)
+            both.delete("/jobs/done")
+        """
         request = CheckRequest(self._full(path), version)
         self._operations.append(MultiOperation(OpCode.CHECK, request))
 
     def add(self, guard: Guard) -> None:
-        """Demand that a lock is held, as `held.guard()` says; the result is None."""
+        """Demand that a lock is held, as `held.guard()` says; the result is None.
+
+        async with zk.transaction() as both:
+            both.add(held.guard())
+            both.create("/jobs/next", b"...")
+        """
         self._operations.append(MultiOperation(OpCode.CHECK, CheckRequest(guard.path, -1)))
 
     async def commit(self) -> list[str | Stat | None]:
-        """Carry it out; return one result for each write: a path, a Stat, or None."""
+        """Carry it out; return one result for each write: a path, a Stat, or None.
+
+        transaction = zk.transaction()
+        transaction.set_data("/state", b"busy")
+        (stat,) = await transaction.commit()
+        """
         request = MultiRequest(tuple(self._operations))
         try:
             reply: MultiReply = await self._calls.write(OpCode.MULTI, request)

@@ -1,6 +1,6 @@
 """One znode as an object of the user's class.
 
-    service = zk.typed("/services/web", Service)
+    service = zk.typed("/services/api", Service)
     await service.create(Service("host", 80))
     await service.update(lambda old: attrs.evolve(old, port=8080))
 
@@ -39,7 +39,11 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Found(Generic[T]):
-    """A znode as it was read."""
+    """A znode as it was read.
+
+    found = await service.get()
+    print(found.value.host, found.stat.version)
+    """
 
     value: T
     """What it held."""
@@ -48,7 +52,12 @@ class Found(Generic[T]):
 
 
 class Typed(Generic[T]):
-    """A znode whose data are an object of a class. `zk.typed` makes one; it keeps nothing open."""
+    """A znode whose data are an object of a class. `zk.typed` makes one; it keeps nothing open.
+
+    service = zk.typed("/services/api", Service)
+    await service.create(Service("host", 80))
+    print((await service.get()).value)
+    """
 
     def __init__(  # noqa: PLR0913
         self,

@@ -19,7 +19,7 @@ class Stat(NamedTuple):
     """What is known of a znode besides its data.
 
     stat = await zk.exists("/a")
-    print(stat.version, stat.mtime.isoformat())
+    print(stat.version, stat.mtime.isoformat(), stat.mtime - stat.ctime)
     """
 
     czxid: int
@@ -82,7 +82,11 @@ class Stat(NamedTuple):
 
 
 class Znode(NamedTuple):
-    """A znode as it was at one moment: `data, stat = await zk.get(path)`."""
+    """A znode as it was at one moment: `data, stat = await zk.get(path)`.
+
+    data, stat = await zk.get("/a")
+    print(data, stat.version)
+    """
 
     data: bytes
     """Its data; b"" also where the znode holds null."""

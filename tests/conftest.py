@@ -25,13 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="fake",
         help="what the tests of the client that need no process run against",
     )
+    parser.addoption(
+        "--servers",
+        choices=("coord", "zookeeper"),
+        help="run the tests of the client against three real servers of this kind",
+    )
 
 
 class Scopes(LoadScopeScheduling):
     """A file goes to one worker as a whole, and so does all that shares the same servers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if any(part in nodeid for part in SERVERS):
+        if self.config.getoption("--servers") or any(part in nodeid for part in SERVERS):
             return "servers"
         return nodeid.partition("::")[0]
 

@@ -66,7 +66,13 @@ class Barrier:
     _janitor: Janitor
 
     async def close(self) -> bool:
-        """Close it; return False when it was closed already. It stays closed until `open`."""
+        """Close it; return False when it was closed already. It stays closed until `open`.
+
+        gate = zk.barrier("/migration")
+        if await gate.close():
+            print("closed now:", await gate.is_closed())
+        await gate.open()
+        """
         return await self._close(uuid.uuid4().hex)
 
     async def open(self) -> bool:

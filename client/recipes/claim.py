@@ -60,7 +60,13 @@ class Claimed(Place):
 
 @attrs.define(eq=False)
 class Claim(Held):
-    """An entry of a queue, while its block runs."""
+    """An entry of a queue, while its block runs.
+
+    async with zk.queue("/work").claim() as claim:
+        print(claim.id, claim.attempt, claim.is_last_attempt)
+        await resize(claim.data)
+    print(claim.is_finished)
+    """
 
     _claimed: Claimed = attrs.field(kw_only=True, repr=False)
     _last_attempt: int = attrs.field(kw_only=True, repr=False)

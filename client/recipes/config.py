@@ -14,7 +14,13 @@ Settings = TypeVar("Settings")
 
 @attrs.frozen
 class BadConfig(Generic[Settings]):
-    """The configuration is missing or wrong; what was in force before stays in `last_good`."""
+    """The configuration is missing or wrong; what was in force before stays in `last_good`.
+
+    async for settings in zk.config("/app/settings", Settings):
+        if isinstance(settings, BadConfig):
+            print(settings.path, settings.problems)
+            settings = settings.last_good or Settings()
+    """
 
     path: str
     """The znode."""

@@ -35,7 +35,13 @@ class Counter:
         return await self._change(lambda number: number + amount, guard)
 
     async def set(self, number: int, *, guard: Guard | None = None) -> None:
-        """Replace the number, whatever it is."""
+        """Replace the number, whatever it is.
+
+        served = zk.counter("/served")
+        await served.set(0)
+        await served.add(3)
+        print(await served.get())
+        """
         await self._value.set(b"%d" % number, guard=guard)
 
     async def _change(self, change: Callable[[int], int], guard: Guard | None) -> int:

@@ -13,7 +13,12 @@ from coord.wire.errors import NoNode
 
 @attrs.frozen
 class Contending:
-    """One that holds a lock, or waits for it."""
+    """One that holds a lock, or waits for it.
+
+    lock = await zk.describe_lock("/locks/nightly")
+    for each in lock.holders:
+        print(each.data, each.token, each.age_seconds())
+    """
 
     name: str
     """The name of its znode."""
@@ -38,7 +43,11 @@ class Contending:
 
 @attrs.frozen
 class LockDescription:
-    """A lock at one moment."""
+    """A lock at one moment.
+
+    lock = await zk.describe_lock("/locks/nightly")
+    print(len(lock.holders), "inside,", [each.data for each in lock.waiting])
+    """
 
     path: str
     """The lock."""

@@ -37,7 +37,14 @@ EJECT_FACTOR_MAX = 64
 
 
 class NoInstance(Exception):  # noqa: N818  (it says what there is)
-    """There is no instance of the service that could be picked."""
+    """There is no instance of the service that could be picked.
+
+    async with zk.discover("/services/web") as web:
+        try:
+            instance = web.pick()
+        except NoInstance:
+            instance = await web.wait()
+    """
 
 
 class Discovery:
@@ -72,13 +79,23 @@ class Discovery:
 
     @property
     def instances(self) -> list[Instance]:
-        """All instances, those that drain or are ejected too, sorted by name."""
+        """All instances, those that drain or are ejected too, sorted by name.
+
+        async with zk.discover("/services/web") as web:
+            for each in web.instances:
+                print(each.name, each.address, web.is_ejected(each))
+        """
         self._refresh()
         return [self._usages[name].instance for name in sorted(self._usages)]
 
     @property
     def stale_since(self) -> float | None:
-        """Since when changes may be missing, by trio.current_time(); None when none are known."""
+        """Since when changes may be missing, by trio.current_time(); None when none are known.
+
+        async with zk.discover("/services/web") as web:
+            if web.stale_since is not None:
+                print("known last", trio.current_time() - web.stale_since, "s ago")
+        """
         return self._cache.stale_since
 
     def pick(
@@ -122,7 +139,13 @@ class Discovery:
                 return instance
 
     def failed(self, instance: Instance) -> None:
-        """Count a failure, where `using` does not fit."""
+        """Count a failure, where `using` does not fit.
+
+        async with zk.discover("/services/web") as web:
+            instance = await web.wait()
+            web.failed(instance)
+            web.succeeded(instance)
+        """
         if instance.name in self._usages:
             self._failed(self._usages[instance.name])
 

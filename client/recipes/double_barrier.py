@@ -62,6 +62,9 @@ class Member(Place):
 class Round(Held):
     """A round of a double barrier, while the block of one of its members runs.
 
+        async with zk.double_barrier("/phases/1", 1) as together:
+            print(together.number, "of", together.count, together.token)
+
     The token is the same for all members of a round, and greater in the next one.
     """
 

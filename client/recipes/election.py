@@ -30,7 +30,12 @@ _log = logging.getLogger(__name__)
 
 @attrs.frozen
 class Leader:
-    """Who leads."""
+    """Who leads.
+
+    async for leader in zk.observe("/svc"):
+        if leader is not None:
+            print(leader.data, leader.token)
+    """
 
     data: bytes
     """What the leader says of itself."""

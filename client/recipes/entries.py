@@ -20,7 +20,11 @@ SWEEP_EVERY = 100
 
 @attrs.frozen
 class Entry:
-    """An entry of a queue."""
+    """An entry of a queue.
+
+    for entry in await zk.queue("/work").dead():
+        print(entry.id, entry.data)
+    """
 
     id: str
     """What `put` returned."""

@@ -33,7 +33,12 @@ class Fence:
 
 
 class StoredFence:
-    """The highest token seen, kept in a znode: for processes that guard something together."""
+    """The highest token seen, kept in a znode: for processes that guard something together.
+
+    fence = zk.fence("/fences/printer")
+    await fence.admit(held.token)
+    print(await fence.highest())
+    """
 
     def __init__(self, operations: Operations, path: str) -> None:
         self._operations = operations

@@ -22,8 +22,9 @@ from client.deadline import Prove
 from client.errors import ClientClosed, LockLost
 from client.operations import Operations
 from client.pinned import PinnedCalls
+from client.recipes.layouts import ELECTIONS
 from client.recipes.leftovers import Janitor
-from client.recipes.queue import Place, Queue
+from client.recipes.queue import Displaced, Place, Queue
 from client.session import Session
 from client.transactions import Guard, Transaction
 from coord.wire.errors import SessionExpired, ZooKeeperError
@@ -54,7 +55,14 @@ class Acquirable(Protocol):
 
 @attrs.define(eq=False)
 class Held:
-    """A lock, a permit or a leadership while its block runs."""
+    """A lock, a permit or a leadership while its block runs.
+
+    async with zk.lock("/locks/nightly") as held:
+        print(held.token, held.seconds_left(), held.session.timeout)
+        held.check()
+        await work(held.token)
+    print(held.lost)
+    """
 
     path: str
     """The lock, as it was asked for."""
@@ -81,7 +89,11 @@ class Held:
     def guard(self) -> Guard:
         """Return what lets a transaction fail, with NoNode, unless this is held still.
 
-        `transaction.add(held.guard())`
+            async with zk.transaction() as both:
+                both.add(held.guard())
+                both.set_data("/state", b"...")
+
+        `held.transaction()` is the same in short.
         """
         return Guard(self._place.path)
 
@@ -134,6 +146,10 @@ class Held:
     async def suspended(self) -> None:
         """Wait until the connection is lost, and with it, soon, the hold.
 
+            async with zk.lock("/locks/nightly") as held:
+                await held.suspended()
+                print(held.is_suspended, held.seconds_left())
+
         A warning: the body goes on until the hold cannot be proved any longer, and goes on for good
         if the connection comes back before that. Afterwards `seconds_left` tells how much is left.
         """
@@ -162,7 +178,11 @@ class Held:
 
 @attrs.define(eq=False)
 class ReadHeld(Held):
-    """A lock that is shared with others that read, while its block runs."""
+    """A lock that is shared with others that read, while its block runs.
+
+    async with zk.read_lock("/locks/table") as reading:
+        print(reading.token, await zk.get_children("/jobs"))
+    """
 
     _queue: Queue = attrs.field(kw_only=True, repr=False)
     _nursery: trio.Nursery = attrs.field(kw_only=True, repr=False)
@@ -186,7 +206,13 @@ class ReadHeld(Held):
 
 @attrs.define(eq=False)
 class Term(Held):
-    """A leadership while its block runs."""
+    """A leadership while its block runs.
+
+    async with zk.lead("/svc", b"host:80") as term:
+        await serve(term)
+    """
+
+    _queue: Queue = attrs.field(kw_only=True, repr=False)
 
     def resign(self) -> None:
         """Give it up: the body is cancelled, and the block ends without an error.
@@ -199,6 +225,27 @@ class Term(Held):
         Whoever is next leads once all tasks of the body have ended.
         """
         self._scope.cancel()
+
+    async def resign_to(self, data: bytes) -> None:
+        """Resign, so that the first contender with these data leads next, as a drained host does.
+
+            async with zk.lead("/svc", b"host-7") as term, trio.open_nursery() as nursery:
+                nursery.start_soon(serve)
+                await drain_requested.wait()
+                await term.resign_to(b"host-8")
+
+        Those that stood before it stand at the end of the queue then. Should it leave before it
+        leads, another one does. Raises LookupError, and goes on leading, when nobody waits with
+        these data; ValueError in layouts of other libraries, whose clients would not stand again.
+        """
+        if self._queue.layout is not ELECTIONS["coord"]:
+            raise ValueError("in the layout of another library nobody can say who leads next")
+        try:
+            if not await self._queue.put_next(self._place, data):
+                raise LookupError(f"nobody with the data {data!r} waits to lead {self.path}")
+        except Displaced:
+            raise self._error("its znode was deleted") from None
+        self.resign()
 
 
 AnyHeld = TypeVar("AnyHeld", bound=Held)

@@ -11,7 +11,11 @@ import attrs
 
 StrategyName = Literal["round_robin", "random", "least_used", "sticky"]
 """How an instance is picked: in turn, by chance, the least busy one, or always the same for a key.
-All heed the weights."""
+All heed the weights.
+
+    async with zk.discover("/services/web", "sticky") as web:
+        instance = web.pick(key="customer 7")
+"""
 
 _KEYS = {"address", "weight", "draining", "labels"}
 
@@ -60,7 +64,11 @@ class Instance:
 
     @classmethod
     def decode(cls, name: str, data: bytes) -> "Instance":
-        """Return what a znode holds; raise ValueError that says what is wrong with it."""
+        """Return what a znode holds; raise ValueError that says what is wrong with it.
+
+        data, _ = await zk.get("/services/web/a")
+        print(Instance.decode("a", data).address)
+        """
         raw = json.loads(data)
         if not isinstance(raw, dict) or "address" not in raw:
             raise ValueError("an object with an address is needed")

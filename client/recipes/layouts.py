@@ -21,7 +21,11 @@ from typing import Literal, TypeVar
 import attrs
 
 LayoutName = Literal["coord", "kazoo", "curator", "zk"]
-"""Whose names the contenders bear: programs that use the same can contend with each other."""
+"""Whose names the contenders bear: programs that use the same can contend with each other.
+
+    async with zk.lock("/locks/nightly", layout="curator") as held:
+        await work(held.token)
+"""
 
 Kind = Literal["write", "read", "upgrade"]
 """What a contender wants: to be alone, to share with others that read, or as a reader alone."""

@@ -85,7 +85,14 @@ class Term(Leftover):
 
 
 class Lease:
-    """A lease, while its block runs."""
+    """A lease, while its block runs.
+
+    async with zk.lease("/leases/report", 60) as lease:
+        print(lease.token, lease.seconds_left())
+        lease.check()
+        await work(lease.token)
+    print(lease.lost)
+    """
 
     def __init__(self, calls: Calls, path: str, term: Term, seconds: float, record: bytes) -> None:
         self.path = path
@@ -104,7 +111,12 @@ class Lease:
         self._stopped = trio.Event()
 
     def guard(self) -> Guard:
-        """Return what lets a transaction fail, with NoNode, unless this term stands."""
+        """Return what lets a transaction fail, with NoNode, unless this term stands.
+
+        async with zk.lease("/leases/report", 60) as lease, zk.transaction() as both:
+            both.add(lease.guard())
+            both.set_data("/state", b"...")
+        """
         assert self._term.path is not None
         return Guard(self._term.path)
 

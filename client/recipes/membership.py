@@ -51,7 +51,12 @@ class Registration(Leftover):
 
 
 class Member:
-    """A membership while its block runs."""
+    """A membership while its block runs.
+
+    async with zk.member("/workers", b"idle", name="host-7") as me:
+        print(me.name, me.path, me.token, me.is_registered)
+        await me.update(b"busy")
+    """
 
     def __init__(self, calls: Calls, path: str, full: str, data: bytes) -> None:
         self.path = path
@@ -87,7 +92,12 @@ class Member:
         return self.token > 0 and registration is not None and registration.session.ended is None
 
     def guard(self) -> Guard:
-        """Return what lets a transaction fail, with NoNode, while the znode is not there."""
+        """Return what lets a transaction fail, with NoNode, while the znode is not there.
+
+        async with zk.member("/workers") as me, zk.transaction() as both:
+            both.add(me.guard())
+            both.set_data("/state", b"...")
+        """
         return Guard(self._full)
 
     async def update(self, data: bytes) -> None:
@@ -105,7 +115,12 @@ class Member:
         await self._until_written(wanted)
 
     async def registered(self) -> None:
-        """Wait until the znode is there, with what was said last."""
+        """Wait until the znode is there, with what was said last.
+
+        async with zk.member("/workers") as me:
+            await me.registered()
+            print(me.token)
+        """
         await self._until_written(self._wanted)
 
     async def _until_written(self, wanted: int) -> None:

@@ -17,6 +17,7 @@ the other one would come in beside it as soon as the other one gives up.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import attrs
 import trio
@@ -24,9 +25,11 @@ import trio
 from client.calls import OPEN_ACL, Calls
 from client.deadline import Prove
 from client.errors import ReplyLost, WouldDeadlock
+from client.recipes import multi
 from client.recipes.layouts import Contender, Kind, Layout
 from client.recipes.leftovers import Janitor, Leftover
 from client.recipes.lines import Lines, Turn
+from client.recipes.multi import Refused
 from client.session import Session
 from client.znodes import Stat
 from coord.wire.errors import NoNode, SessionExpired
@@ -146,6 +149,34 @@ class Queue:
             else:
                 parsed = (self.layout.parse(name) for name in names)
                 return sorted(each for each in parsed if each is not None)
+
+    async def put_next(self, place: Place, data: bytes) -> bool:
+        """Bring the first contender with these data right behind the place that holds.
+
+        Those between the two lose their places, and join again at the end, as whoever finds its
+        znode gone does. False: nobody waits with these data. Raise Displaced where nothing is held.
+        """
+        while True:
+            deletes = []
+            names = [each.name for each in await self.contenders(place.session)]
+            for path in (f"{self.parent}/{name}" for name in names if name != place.name):
+                with suppress(NoNode):
+                    if (await self.calls.get(path, session=place.session)).data == data:
+                        break
+                    deletes.append(multi.delete(path))
+            else:
+                return False
+            try:
+                await multi.commit(
+                    self.calls, multi.check(place.path), *deletes, session=place.session
+                )
+            except ReplyLost:
+                continue
+            except Refused as refused:
+                if refused.place == 0:
+                    raise Displaced from None
+                continue  # somebody has left meanwhile
+            return True
 
     async def wait_until_gone(self, path: str, session: Session | None = None) -> None:
         """Wait until a znode is deleted."""

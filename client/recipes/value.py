@@ -50,7 +50,12 @@ class Value:
             return b""
 
     async def set(self, data: bytes, *, guard: Guard | None = None) -> None:
-        """Replace the value, whatever it is."""
+        """Replace the value, whatever it is.
+
+        cursor = zk.value("/jobs/cursor")
+        await cursor.set(b"3")
+        print(await cursor.get())
+        """
         await self._change("set", lambda _before: data, guard)
 
     async def compare_and_set(

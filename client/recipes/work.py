@@ -83,7 +83,11 @@ class WorkQueue:
         return claim(self._claims, self.path, self._paths, self._nursery, wait=wait)
 
     async def size(self) -> int:
-        """Return the number of entries, claimed or not; dead ones are not counted."""
+        """Return the number of entries, claimed or not; dead ones are not counted.
+
+        queue = zk.queue("/work")
+        print(await queue.size(), "to do,", len(await queue.dead()), "dead")
+        """
         return await self._entries.size()
 
     async def dead(self) -> list[Entry]:

@@ -77,7 +77,7 @@ class Ensemble:
     ) -> AsyncIterator[Client]:
         """Keep a session of a client with these replicas, or with all, while a block runs.
 
-            async with servers.connect(session_timeout=30) as zk:
+            async with servers.connect(session_timeout=30) as zk: ...
 
         chroot: what stands before every path of the client.
         config: settings of a program, which go to these replicas instead of its own hosts.
@@ -151,7 +151,11 @@ class Ensemble:
         return process if process is not None and process.serves else None
 
     def pause(self, replica: int) -> None:
-        """Stop a replica as SIGSTOP does: its connections stay, and what comes waits."""
+        """Stop a replica as SIGSTOP does: its connections stay, and what comes waits.
+
+        servers.pause(1)
+        servers.resume(1)
+        """
         self._running(replica).pause()
         self.network.trace("pause", replica)
 
@@ -168,7 +172,13 @@ class Ensemble:
         self.network.trace("stop", replica)
 
     def start(self, replica: int) -> None:
-        """Start a replica that was stopped, with what is on its disk."""
+        """Start a replica that was stopped, with what is on its disk.
+
+        servers.stop(leader := servers.leader)
+        print("leads now:", await servers.elected(), "of", servers.replicas)
+        servers.start(leader)
+        await servers.restart(leader)
+        """
         if replica in self._processes:
             raise ValueError(f"replica {replica} runs already")
         self.network.trace("start", replica)
@@ -196,6 +206,9 @@ class Ensemble:
 
     async def expire(self, session: Client | int) -> None:
         """Let the session of a client, or of this id, expire now; return once it is over.
+
+            await servers.expire(zk)
+            await zk.sync()  # in a new session
 
         The client learns of it as it does from a real server: its connection breaks, and when it
         comes back its session is refused.
@@ -230,12 +243,22 @@ class Ensemble:
         self.network.part(self._parties(side))
 
     def cut(self, one: Client | int, *others: Client | int) -> None:
-        """Let one not reach the others, nor these it; else as `partition`."""
+        """Let one not reach the others, nor these it; else as `partition`.
+
+        servers.cut(zk, 1, 2)
+        await zk.sync()  # over replica 3
+        """
         for other in others:
             self.network.cut(self._party(one), self._party(other))
 
     def heal(self, *parties: Client | int) -> None:
-        """End all partitions and cuts in which one of these was named; without any: all."""
+        """End all partitions and cuts in which one of these was named; without any: all.
+
+        servers.partition(zk, servers.leader)
+        servers.heal(zk)
+        servers.disconnect(zk)
+        await zk.sync()  # on a new connection
+        """
         self.network.heal(self._parties(parties))
         self._cabling.dial()
 
@@ -267,6 +290,10 @@ class Ensemble:
     def drop_next_reply(self, zk: Client | None = None, opcode: OpCode | None = None) -> trio.Event:
         """Carry out a client's next request, or anybody's; lose the reply with the connection.
 
+            dropped = servers.drop_next_reply(zk, OpCode.CREATE2)
+            await zk.create("/me", ephemeral=True)  # it is found to be there
+            assert dropped.is_set()
+
         opcode: which request; None: any but those that a client sends by itself, as pings.
         Returns an event that is set when it has happened.
         """
@@ -277,6 +304,8 @@ class Ensemble:
     ) -> trio.Event:
         """Lose the next request with the connection, before any replica sees it.
 
+            servers.drop_next_request(zk)
+
         Else as `drop_next_reply`.
         """
         return self._plan("drop request", zk, opcode)
@@ -286,12 +315,18 @@ class Ensemble:
     ) -> trio.Event:
         """Neither carry out nor answer the next request; the connection stays.
 
+            servers.ignore_next_request(zk)
+            with trio.move_on_after(1):
+                await zk.get("/a")
+
         Else as `drop_next_reply`.
         """
         return self._plan("ignore", zk, opcode)
 
     def refuse_next(self, error: int, zk: Client | None = None) -> trio.Event:
         """Answer the next request with an error, as `client.NoAuth.code`; do not carry it out.
+
+            servers.refuse_next(client.NoAuth.code)
 
         Returns an event that is set when it has happened.
         """
@@ -325,7 +360,7 @@ async def ensemble(
 ) -> AsyncIterator[Ensemble]:
     """Run an ensemble in memory while a block runs; it begins once there is a leader.
 
-        async with client.testing.ensemble(replicas=3) as servers:
+        async with client.testing.ensemble(replicas=3) as servers: ...
 
     It is made for Trio's autojump clock, on which nobody waits for time to pass.
 

@@ -14,11 +14,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.numbers import OpCode
 from tests.client.conftest import Fake
+from tests.client.quiet import until_quiet
 
 Attempt = Callable[[client.Client], AbstractAsyncContextManager[Any]]
 """Makes what is tried, for one client."""
@@ -123,7 +123,7 @@ async def leaves_nothing(
         await trio.sleep(2)
         await zk.sync()  # whatever an old connection still carried is carried out by now
         fake.forget_mishaps()
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert ephemerals(fake) == [], f"cancelled at checkpoint {number}"
         assert not zk.session.holds
         if not cancelled:

@@ -1,7 +1,12 @@
-"""Fixtures: an ensemble in memory on a clock that jumps, and real servers."""
+"""Fixtures: an ensemble in memory on a clock that jumps, and real servers.
+
+    python -m pytest tests/client --servers zookeeper
+
+runs everything against an ensemble of three real servers, but for what only the fake can do.
+"""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -12,12 +17,18 @@ import trio.testing
 
 import client
 from tests.client.fake import FakeEnsemble, fake_ensemble
+from tests.client.hand import OnlyTheFakeError
+from tests.client.relay import Relay, relayed
 from tests.client.replicas import Replicas, are_wanted, replicas
 from tests.ensemble.conftest import require_zookeeper
 from tests.ensemble.servers import JVM_QUICK, CoordEnsemble, Ensemble, ZooKeeperEnsemble
 
 PATIENCE_SECONDS = 300
 """On the clock that jumps: a test that hangs fails in no time."""
+
+
+TICK_MS = 2000
+"""Of three servers, whose sessions last as long as `tests.client.hand` asks for: 20 ticks."""
 
 
 class Fake(FakeEnsemble):
@@ -40,11 +51,47 @@ class CoordWithTtl(CoordEnsemble):
         return command
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Part of the protocol of pytest: which real servers there are."""
+    if "real_server" in metafunc.fixturenames:
+        asked = metafunc.config.getoption("--servers")
+        kinds = ["zookeeper", "coord"] if asked is None else [asked]
+        metafunc.parametrize("real_server", kinds, indirect=True, scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Part of the protocol of pytest: skip what only the fake can do."""
+    try:
+        return (yield)
+    except OnlyTheFakeError as error:
+        pytest.skip(str(error))
+    except BaseExceptionGroup as group:
+        found = group.subgroup(OnlyTheFakeError)
+        while isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        if found is None:
+            raise
+        pytest.skip(str(found))
+
+
+@pytest.fixture
+def autojump_clock(request: pytest.FixtureRequest) -> trio.testing.MockClock:
+    """With real servers it does not jump by itself: see `tests.client.quiet`."""
+    if "fake" in request.fixturenames and request.config.getoption("--servers"):
+        return trio.testing.MockClock()
+    return trio.testing.MockClock(autojump_threshold=0)
+
+
 @pytest.fixture
 async def fake(
     request: pytest.FixtureRequest, autojump_clock: trio.testing.MockClock
-) -> AsyncIterator[Fake | Replicas]:
+) -> AsyncIterator[Fake | Replicas | Relay]:
     with trio.fail_after(PATIENCE_SECONDS):
+        if request.config.getoption("--servers"):
+            async with relayed(request.getfixturevalue("three_servers"), autojump_clock) as relay:
+                yield relay
+            return
         if are_wanted(request):
             async with replicas() as ensemble:
                 yield ensemble
@@ -59,22 +106,36 @@ async def zk(fake: Fake) -> AsyncIterator[client.Client]:
         yield connected
 
 
-@pytest.fixture(scope="session", params=["zookeeper", "coord"])
+def ensemble_of(kind: str, folder: Path, size: int) -> Ensemble:
+    """Real servers that know znodes with a time to live."""
+    tick_ms = 1000 if size == 1 else TICK_MS
+    if kind == "zookeeper":
+        require_zookeeper()
+        jvm = (*JVM_QUICK, "-Dzookeeper.extendedTypesEnabled=true")
+        return ZooKeeperEnsemble(folder, size, jvm=jvm, tick_ms=tick_ms)
+    return CoordWithTtl(folder, size, tick_ms=tick_ms)
+
+
+@pytest.fixture(scope="session")
+def three_servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ensemble]:
+    """Three real servers of the kind that was asked for."""
+    kind: str = request.config.getoption("--servers")
+    with ensemble_of(kind, tmp_path_factory.mktemp(kind), 3) as ensemble:
+        yield ensemble
+
+
+@pytest.fixture(scope="session")
 def real_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ensemble]:
-    """One real server, shared by all tests."""
+    """One real server, shared by all tests; the three if they were asked for."""
     kind: str = request.param
-    if kind == "zookeeper":
-        require_zookeeper()
-    folder = tmp_path_factory.mktemp(kind)
-    ensemble: Ensemble
-    if kind == "zookeeper":
-        jvm = (*JVM_QUICK, "-Dzookeeper.extendedTypesEnabled=true")
-        ensemble = ZooKeeperEnsemble(folder, 1, jvm=jvm)
-    else:
-        ensemble = CoordWithTtl(folder, 1)
-    with ensemble:
+    if request.config.getoption("--servers"):
+        yield request.getfixturevalue("three_servers")
+        return
+    with ensemble_of(kind, tmp_path_factory.mktemp(kind), 1) as ensemble:
         yield ensemble
 
 

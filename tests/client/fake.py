@@ -298,7 +298,8 @@ class FakeEnsemble:
         if opcode == OpCode.AUTH:
             if request.scheme != "digest":
                 return Answer(error=AuthFailed.code)
-            connection.identities.append(("digest", request.auth.decode()))
+            user, _, _password = request.auth.decode().partition(":")
+            connection.identities.append(("digest", user))
             return Answer()
         try:
             return self.tree.answer(connection, session.id, opcode, request)

@@ -9,11 +9,11 @@ from typing import Any
 
 import trio
 from trio._core import _run
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.numbers import OpCode
 from tests.client.fake import FakeEnsemble
+from tests.client.quiet import until_quiet
 
 REQUESTS = (
     OpCode.CREATE2,
@@ -155,7 +155,7 @@ async def steps_that_leave_nothing(
         await trio.sleep(0.5)
         await zk.sync()
         fake.forget_mishaps()
-        await wait_all_tasks_blocked()
+        await until_quiet()
         left = [path for path, node in fake.tree.nodes.items() if node.owner]
         assert left == [], f"cancelled at step {number}"
         if not scope.cancel_called:

@@ -6,13 +6,13 @@ from functools import partial
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from client.recipes.leftovers import PATIENCE_SECONDS
 from coord.wire.numbers import OpCode
 from tests.client import mishaps
 from tests.client.cancelling import MISHAPS, leaves_nothing
+from tests.client.quiet import until_quiet
 
 
 class Gate:
@@ -192,7 +192,7 @@ async def test_all_begin_together_and_go_on_together(autojump_clock, fake, zk):
         await trio.sleep(30)
         assert party.inside == []
         nursery.start_soon(party.take_part, zk, 3)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert len({token for token, _ in party.inside}) == 1
         assert sorted(number for _, number in party.inside) == [0, 1, 2]
     assert fake.tree.names("/d/members") == []
@@ -216,7 +216,7 @@ async def test_who_has_lost_its_place_before_the_round_begins_takes_another(
     party = Party(2)
     async with fake.connect() as other, trio.open_nursery() as nursery:
         nursery.start_soon(party.take_part, zk, 1)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         fake.expire(zk.session.id)
         await trio.sleep(1)
         fake.tree.delete(f"/d/members/{fake.tree.names('/d/members')[0]}")
@@ -231,7 +231,7 @@ async def test_no_round_begins_with_a_member_that_has_gone(autojump_clock, fake,
     party = Party(2)
     async with fake.connect() as other, trio.open_nursery() as nursery:
         nursery.start_soon(party.take_part, zk, 1)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         first = fake.tree.names("/d/members")[0]
         fake.before(OpCode.MULTI, lambda: fake.tree.delete(f"/d/members/{first}"))
         nursery.start_soon(party.take_part, other, 1)

@@ -8,6 +8,7 @@ import trio.testing
 
 import client
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 
 async def test_a_batch_gives_each_request_its_outcome(autojump_clock, fake, zk):
@@ -121,11 +122,11 @@ async def test_a_batch_that_was_never_handed_over_is_sent_again(autojump_clock, 
         await zk.create("/a")
         streams[-1].is_stuck = True
         nursery.start_soon(zk.exists, "/")  # fills the connection
-        await trio.testing.wait_all_tasks_blocked()
+        await until_quiet()
         batch = zk.batch()
         changed = [batch.set("/a", b"") for _ in range(5)]
         nursery.start_soon(batch.send)
-        await trio.testing.wait_all_tasks_blocked()
+        await until_quiet()
         fake.cut()
     assert [each.result().version for each in changed] == [1, 2, 3, 4, 5]
 

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.errors import NoAuth
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 
 @pytest.fixture(params=["one watch", "many watches"])
@@ -26,7 +26,7 @@ async def cut_off(fake):
     """A scope in which no server can be reached."""
     fake.down = {-1}
     fake.cut()
-    await wait_all_tasks_blocked()
+    await until_quiet()
     yield
     fake.down = set()
 
@@ -110,7 +110,8 @@ async def test_a_znode_deleted_and_made_anew_in_a_gap_is_another_one(autojump_cl
         await cache.sync()
         assert cache["/a"].data == before.data
         assert cache["/a"].stat.version == before.stat.version
-        assert cache["/a"].stat.czxid == servers.tree.zxid
+        assert cache["/a"].stat.czxid == servers.tree.nodes["/svc/a"].czxid
+        assert cache["/a"].stat.czxid != before.stat.czxid
 
 
 async def test_while_cut_off_the_state_stays_and_says_how_old_it_is(autojump_clock, servers, zk):
@@ -195,7 +196,7 @@ async def test_waiting_until_a_state_pleases(autojump_clock, fake, zk):
                 assert tree.children() == ["a", "b", "c"]
 
             for name in "abc":
-                await wait_all_tasks_blocked()
+                await until_quiet()
                 grow(fake, f"/svc/{name}")
         with pytest.raises(ZeroDivisionError):
             await cache.wait_until(lambda tree: 1 / 0)
@@ -282,7 +283,7 @@ async def test_a_slow_consumer_costs_a_mark_for_each_znode(autojump_clock, fake,
             fake.tree.put("/svc/a", b"%d" % number)
             fake.tree.put(f"/svc/{number}", b"")
             fake.tree.delete(f"/svc/{number}")
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert len(states._feed.mirror._needs) == 2
         tree = await anext(states)
         assert tree["/a"].data == b"999"

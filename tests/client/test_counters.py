@@ -2,12 +2,12 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from client.recipes import once
 from coord.wire.numbers import OpCode
 from tests.client import mishaps
+from tests.client.quiet import until_quiet
 
 WHILE_ADDING = (OpCode.GET_DATA, OpCode.MULTI, OpCode.SYNC, OpCode.EXISTS)
 """What is asked for while one looks into what became of a change."""
@@ -199,7 +199,7 @@ async def test_a_cancelled_change_leaves_no_mark_and_lets_the_next_have_its_turn
     await zk.create("/c")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(zk.counter("/c").add)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         nursery.cancel_scope.cancel()
     await zk.counter("/c").add()
     await zk.sync()

@@ -2,10 +2,10 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from client.recipes.instances import STRATEGIES
+from tests.client.quiet import until_quiet
 
 
 def put(fake, name: str, **options) -> None:
@@ -34,7 +34,7 @@ async def test_instances_are_picked_in_turn_by_their_weights(autojump_clock, fak
         picked = [service.pick().name for _ in range(9)]
         assert (picked.count("a"), picked.count("b")) == (3, 6)
         put(fake, "c")  # it is not picked thrice to make up for what it missed
-        await wait_all_tasks_blocked()
+        await until_quiet()
         picked = [service.pick().name for _ in range(8)]
         assert (picked.count("a"), picked.count("b"), picked.count("c")) == (2, 4, 2)
 
@@ -59,7 +59,7 @@ async def test_a_key_sticks_to_its_instance_and_moves_only_when_that_goes(autoju
         assert set(before.values()) == set("abcd")
         assert before == {key: service.pick(key).name for key in keys}
         fake.tree.delete("/svc/a")
-        await wait_all_tasks_blocked()
+        await until_quiet()
         after = {key: service.pick(key).name for key in keys}
         assert all(after[key] == before[key] for key in keys if before[key] != "a")
 
@@ -80,13 +80,13 @@ async def test_an_instance_that_drains_is_not_picked_and_goes_when_it_ends(
     put(fake, "other")
     async with fake.connect() as server, zk.discover("/svc", strategy) as service:
         async with server.member("/svc", mine.encode(), name="mine") as member:
-            await wait_all_tasks_blocked()
+            await until_quiet()
             assert {service.pick(f"{n}").name for n in range(50)} == {"mine", "other"}
             await member.update(mine.drain().encode())
-            await wait_all_tasks_blocked()
+            await until_quiet()
             assert {service.pick(f"{n}").name for n in range(50)} == {"other"}
             assert [each.draining for each in service.instances] == [True, False]
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert [each.name for each in service.instances] == ["other"]
 
 
@@ -127,7 +127,7 @@ async def test_a_new_registration_of_an_ejected_instance_is_picked(autojump_cloc
         fail(service, 1)
         fake.tree.delete("/svc/bad")
         put(fake, "bad")
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert "bad" in {service.pick().name for _ in range(4)}
 
 

@@ -7,10 +7,10 @@ import itertools
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 
 @pytest.mark.parametrize("layout", ["coord", "kazoo", "curator"])
@@ -27,7 +27,7 @@ async def test_leaders_follow_each_other_and_are_seen(autojump_clock, fake, zk, 
         assert await anext(leaders) is None
         for name in (b"a", b"b", b"c"):
             nursery.start_soon(stand, name)
-            await wait_all_tasks_blocked()
+            await until_quiet()
         async for leader in leaders:
             if leader is None:
                 break
@@ -80,6 +80,73 @@ async def test_one_that_resigns_ends_its_body_without_an_error(autojump_clock, f
     assert ended
     assert term.lost is None
     assert fake.tree.names("/svc") == []
+
+
+async def no_mishap(fake) -> None:
+    """All goes well."""
+
+
+async def lose_the_reply(fake) -> None:
+    fake.drop_reply(OpCode.MULTI)
+
+
+async def lose_the_request(fake) -> None:
+    fake.drop_request(OpCode.MULTI)
+
+
+async def let_one_leave(fake) -> None:
+    fake.before(OpCode.MULTI, lambda: fake.tree.delete(f"/svc/{contenders(fake)[1]}"))
+
+
+def contenders(fake) -> list[str]:
+    return sorted(fake.tree.names("/svc"), key=lambda name: name[-10:])
+
+
+@pytest.mark.parametrize("meet", [no_mishap, lose_the_reply, lose_the_request, let_one_leave])
+async def test_one_that_resigns_may_say_who_leads_next(autojump_clock, fake, zk, meet):
+    """Those before that one stand behind it then, and all have greater tokens than before."""
+    led: list[tuple[bytes, int]] = []
+
+    async def stand(data: bytes) -> None:
+        async with zk_of[data].lead("/svc", data) as term:
+            led.append((data, term.token))
+            await trio.sleep(1)
+            assert len(fake.tree.names("/svc")) == 4 - len(led)
+
+    async with fake.connect() as one, fake.connect() as two, fake.connect() as three:
+        zk_of = {b"b": one, b"c": two, b"d": three}
+        async with trio.open_nursery() as nursery, zk.lead("/svc", b"a") as first:
+            for data in zk_of:
+                nursery.start_soon(stand, data)
+                await trio.sleep(1)
+            await meet(fake)
+            await first.resign_to(b"c")
+            await trio.sleep_forever()
+    assert [data for data, _ in led] == [b"c", b"d", b"b"]
+    tokens = [first.token, *(token for _, token in led)]
+    assert tokens == sorted(tokens)
+
+
+async def test_one_that_resigns_to_nobody_goes_on(autojump_clock, fake, zk):
+    async with zk.lead("/svc", b"a") as term:
+        with pytest.raises(LookupError):
+            await term.resign_to(b"a")
+        await trio.sleep(1)
+        term.check()
+    async with zk.lead("/svc", b"a", layout="kazoo") as term:
+        with pytest.raises(ValueError, match="layout"):
+            await term.resign_to(b"b")
+
+
+async def test_one_that_leads_no_longer_displaces_nobody(autojump_clock, fake, zk):
+    waiting = [f"{'0' * 32}-{99:016x}-{number:010d}" for number in (1, 2)]
+    with pytest.raises(client.LockLost, match="deleted"):
+        async with zk.lead("/svc", b"a") as term:
+            for name, data in zip(waiting, (b"b", b"c"), strict=True):
+                fake.tree.put(f"/svc/{name}", data, owner=99)
+            fake.before(OpCode.MULTI, lambda: fake.tree.delete(term.guard().path))
+            await term.resign_to(b"c")
+    assert contenders(fake) == waiting
 
 
 async def test_the_leader_runner_stands_again_after_each_loss(autojump_clock, fake, zk):

@@ -2,11 +2,11 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from client.hub import EVENTS_MAX
 from coord.wire.numbers import EventType, OpCode
+from tests.client.quiet import until_quiet
 from tests.client.test_cache import cut_off, grow
 
 CREATED, DELETED = EventType.NODE_CREATED, EventType.NODE_DELETED
@@ -73,7 +73,7 @@ async def test_events_that_were_not_yet_taken_are_given_before_the_gap(autojump_
     async with zk.events("/a", recursive=True, fill=True) as events:
         await anext(events)
         grow(fake, "/a")
-        await wait_all_tasks_blocked()
+        await until_quiet()
         async with cut_off(fake):
             fake.tree.delete("/a")
         assert await told(events, 1) == [(CREATED, "/a", False)]
@@ -91,7 +91,7 @@ async def test_more_events_than_are_kept_are_a_gap(autojump_clock, fake, zk, fil
         for _ in range(EVENTS_MAX):
             stream.push(change)
         fake.tree.put("/a", b"")
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert await anext(events) == client.Resynced(gap=True)
         if fill:
             assert await told(events, 1) == [(SET, "/a", True)]

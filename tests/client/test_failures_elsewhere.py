@@ -6,12 +6,15 @@ in `test_lost_replies`, forks and names that move in `test_connections`, certifi
 
 # ruff: noqa: PT012, SIM117  (what raises is the whole block)
 
+import threading
+
 import pytest
 import trio
 import trio.testing
 
 import client
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 
 def tasks() -> int:
@@ -42,7 +45,7 @@ async def test_the_time_to_wait_for_a_lock_is_not_begun_anew_at_each_change_befo
     async with trio.open_nursery() as nursery:
         for scope in holders:
             nursery.start_soon(hold, scope)
-            await trio.testing.wait_all_tasks_blocked()
+            await until_quiet()
         began = trio.current_time()
         for number, scope in enumerate(holders[:2]):
             scope.deadline = began + 1 + number
@@ -102,6 +105,18 @@ async def test_a_start_that_fails_leaves_nothing(autojump_clock, fake):
     assert fake.connections == []
 
 
+async def test_no_client_and_nobody_who_waits_to_lead_has_a_thread(autojump_clock, fake):
+    """Elsewhere each election that is waited for costs a thread, and each client a few."""
+    before = threading.active_count()
+    async with fake.connect() as leader, fake.connect() as zk, leader.lead("/svc"):
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(zk.lead("/svc").__aenter__)
+            await trio.sleep(1)
+            assert threading.active_count() == before
+            nursery.cancel_scope.cancel()
+
+
 async def test_the_end_does_not_hang_in_any_state(autojump_clock, fake):
     """Elsewhere stopping waits for ever: while connecting, while suspended, under full load."""
     for trouble in ({-1}, set()):
@@ -112,7 +127,7 @@ async def test_the_end_does_not_hang_in_any_state(autojump_clock, fake):
                 fake.mute = {OpCode.EXISTS}
                 for _ in range(10):
                     nursery.start_soon(_look, zk)
-                await trio.testing.wait_all_tasks_blocked()
+                await until_quiet()
                 if trouble:
                     fake.cut()
         assert trio.current_time() - began <= 2

@@ -4,11 +4,11 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.numbers import OpCode
 from tests.client import mishaps
+from tests.client.quiet import until_quiet
 
 
 async def test_an_entry_goes_together_with_the_effect_of_its_work(autojump_clock, fake, zk):
@@ -42,7 +42,7 @@ async def test_who_has_lost_a_claim_cannot_finish_the_entry(autojump_clock, fake
     async with fake.connect() as other:
         with pytest.raises(client.LockLost):
             async with queue.claim() as claim:
-                await wait_all_tasks_blocked()
+                await until_quiet()
                 for name in fake.tree.names("/q/taken"):
                     fake.tree.remove(f"/q/taken/{name}")
                 fake.tree._events.clear()  # without a word
@@ -108,7 +108,7 @@ async def test_a_claim_is_watched_again_when_its_finish_has_failed(autojump_cloc
             with pytest.raises(client.NoNode):
                 async with claim.finish() as both:
                     both.set_data("/none", b"")
-            await wait_all_tasks_blocked()
+            await until_quiet()
             fake.tree.delete(f"/q/taken/{fake.tree.names('/q/taken')[0]}")
             await trio.sleep(5)
             reached = True

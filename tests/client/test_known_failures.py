@@ -187,6 +187,46 @@ async def test_a_lock_whose_znode_is_deleted_has_one_holder_afterwards(autojump_
     assert len(lost) == 2
 
 
+async def test_the_end_of_a_lost_hold_takes_nothing_from_the_next_holder(autojump_clock, fake, zk):
+    """Elsewhere an unlock deletes the lock that stands there, whoever made it."""
+    async with fake.connect() as other:
+        with pytest.raises(client.LockLost):
+            async with zk.lock("/x"):
+                fake.tree.delete("/x/" + fake.tree.names("/x")[0])
+                with trio.CancelScope(shield=True):
+                    next_one = other.lock("/x")
+                    theirs = await next_one.__aenter__()
+        await zk.sync()
+        assert len(fake.tree.names("/x")) == 1
+        theirs.check()
+        await next_one.__aexit__(None, None, None)
+    assert fake.tree.names("/x") == []
+
+
+async def test_a_leader_does_not_take_the_znode_of_an_earlier_session_for_its_own(
+    autojump_clock, fake, zk
+):
+    """Elsewhere two led, again and again: the znode of the session before was still there."""
+    with pytest.raises(client.LockLost):
+        async with zk.lead("/svc", b"me") as before:
+            old = zk.session.id
+            (name,) = fake.tree.names("/svc")
+            fake.expire(old)
+            fake.tree.put(f"/svc/{name}", b"me", owner=old)
+            await trio.sleep_forever()
+    async with zk.observe("/svc") as leaders:
+        seen = await anext(leaders)
+        assert seen is not None
+        assert seen.token > before.token  # the one that was left behind, made anew by this test
+        with trio.move_on_after(5) as scope:
+            async with zk.lead("/svc", b"me"):
+                raise AssertionError
+        assert scope.cancelled_caught
+        fake.tree.delete(f"/svc/{name}")
+        async with zk.lead("/svc", b"me") as term:
+            assert term.token > seen.token
+
+
 # A timeout that is none.
 
 

@@ -4,13 +4,13 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from client.recipes.lease import SKEW_SECONDS
 from coord.wire.numbers import OpCode
 from tests.client import mishaps
 from tests.client.cancelling import MISHAPS, cancelled_at
+from tests.client.quiet import until_quiet
 
 TERM = 10.0
 
@@ -194,7 +194,7 @@ async def test_who_is_cancelled_at_a_checkpoint_holds_nothing(autojump_clock, ti
         await trio.sleep(1)
         await zk.sync()
         timed.forget_mishaps()
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert terms(timed) == [], f"cancelled at checkpoint {number}"
     assert number > 5
 

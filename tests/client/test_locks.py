@@ -4,10 +4,11 @@
 
 import pytest
 import trio
-from trio.testing import Sequencer, wait_all_tasks_blocked
+from trio.testing import Sequencer
 
 import client
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 LAYOUTS = ["coord", "kazoo", "curator"]
 
@@ -25,7 +26,7 @@ async def test_one_holds_and_the_others_follow_in_order(autojump_clock, fake, zk
     async with trio.open_nursery() as nursery:
         for number in range(5):
             nursery.start_soon(contend, number)
-            await wait_all_tasks_blocked()
+            await until_quiet()
     assert [number for number, _ in order] == [0, 1, 2, 3, 4]
     assert fake.tree.names("/locks/x") == []
 
@@ -39,9 +40,9 @@ async def test_one_that_leaves_wakes_one_only(autojump_clock, fake, zk):
         async with zk.lock("/x"):
             for _ in range(20):
                 nursery.start_soon(contend)
-            await wait_all_tasks_blocked()
+            await until_quiet()
             before = fake.requests[OpCode.GET_CHILDREN2] + fake.requests[OpCode.GET_DATA]
-        await wait_all_tasks_blocked()
+        await until_quiet()
         after = fake.requests[OpCode.GET_CHILDREN2] + fake.requests[OpCode.GET_DATA]
         nursery.cancel_scope.cancel()
     assert after - before <= 2
@@ -147,9 +148,9 @@ async def overlap_behind_a_server_that_is_cut_off(fake, prove: str) -> bool:
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(hold)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         nursery.start_soon(follow)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         fake.cut_off.add(1)
     return events.index("second") < events.index("lost")
 
@@ -246,7 +247,7 @@ async def test_release_comes_after_the_tasks_of_the_body(autojump_clock, fake, z
 
     async with zk.lock("/x"), trio.open_nursery() as nursery:
         nursery.start_soon(clean_up)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         nursery.cancel_scope.cancel()
     assert seen == [1]
     assert fake.tree.names("/x") == []
@@ -294,7 +295,7 @@ async def test_who_waits_through_an_expiry_joins_again_at_the_end(autojump_clock
         held_by: list[int] = []
         async with other.lock("/x"):
             nursery.start_soon(wait_for_it)
-            await wait_all_tasks_blocked()
+            await until_quiet()
             fake.expire(zk.session.id)
             await trio.sleep(1)
             assert len(fake.tree.names("/x")) == 2
@@ -329,7 +330,7 @@ async def test_the_next_holder_gets_it_when_the_holder_dies(autojump_clock, fake
                     await trio.sleep_forever()
 
         nursery.start_soon(hold)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         with trio.move_on_after(1):
             async with zk.lock("/x"):
                 raise AssertionError

@@ -78,10 +78,11 @@ async def test_a_set_of_a_znode_that_is_gone_is_unknown(autojump_clock, fake, zk
 
 
 async def test_a_create_that_was_not_carried_out_is_sent_again(autojump_clock, fake, zk):
+    await zk.sync()  # what it has seen lets it tell afterwards that nothing was created
     fake.drop_request(OpCode.CREATE2)
     assert await zk.create("/a", b"1") == "/a"
     fake.drop_request(OpCode.CREATE2)
-    assert await zk.create("/n-", sequence=True) == "/n-0000000001"
+    assert await zk.create("/a/n-", sequence=True) == "/a/n-0000000000"
 
 
 async def test_a_create_of_what_was_there_before_fails(autojump_clock, fake, zk):
@@ -180,14 +181,14 @@ async def test_a_sequential_create_that_may_have_been_done_is_unknown(autojump_c
     fake.drop_reply(OpCode.CREATE2)
     with pytest.raises(client.OutcomeUnknown):
         await zk.create("/n-", sequence=True)
-    assert fake.tree.names("/") == ["n-0000000000"]
+    assert len(fake.tree.names("/")) == 1
 
 
 async def test_a_marked_create_is_found_again(autojump_clock, fake, zk):
     """So a numbered znode is made once, also when the reply to its creation is lost."""
     fake.drop_reply(OpCode.CREATE2)
     path = await zk.create("/n-", b"1", sequence=True, marked=True)
-    assert path.endswith("-n-0000000000")
+    assert fake.tree.names("/") == [path[1:]]
     assert (await zk.get(path)).data == b"1"
     fake.drop_request(OpCode.CREATE2)
     await zk.create("/n-", sequence=True, marked=True)

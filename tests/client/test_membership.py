@@ -4,7 +4,6 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.errors import NoAuth
@@ -12,6 +11,7 @@ from coord.wire.numbers import OpCode
 from tests.client import mishaps
 from tests.client.cancelling import MISHAPS, leaves_nothing
 from tests.client.mishaps import steps_that_leave_nothing
+from tests.client.quiet import until_quiet
 
 PATH = "/group/me"
 
@@ -78,7 +78,7 @@ async def test_what_is_said_without_a_connection_is_written_later(autojump_clock
 async def test_a_znode_that_somebody_deletes_is_made_anew(autojump_clock, fake, zk):
     async with zk.member("/group", b"1", name="me"):
         fake.tree.delete(PATH)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         assert fake.tree.nodes[PATH].owner == zk.session.id
 
 

@@ -37,8 +37,11 @@ async def test_create_can_make_ancestors_and_return_a_stat(autojump_clock, fake,
 
 
 async def test_sequential_znodes_are_numbered(autojump_clock, fake, zk):
-    assert await zk.create("/n-", sequence=True) == "/n-0000000000"
-    assert await zk.create("/", sequence=True) == "/0000000001"
+    await zk.create("/a")
+    assert await zk.create("/a/n-", sequence=True) == "/a/n-0000000000"
+    assert await zk.create("/a/", sequence=True) == "/a/0000000001"
+    root = await zk.create("/", sequence=True)
+    assert root[1:].isdigit()
 
 
 async def test_kinds_of_znodes_exclude_each_other(autojump_clock, fake, zk):
@@ -56,14 +59,15 @@ async def test_what_is_no_path_is_refused_here(autojump_clock, fake, zk, path):
 
 async def test_a_null_reads_as_no_bytes(autojump_clock, fake, zk):
     await zk.create("/a")
-    fake.tree.nodes["/a"].data = None
+    fake.tree.put("/a", None)
     assert (await zk.get("/a")).data == b""
 
 
 async def test_times_are_datetimes(autojump_clock, fake, zk):
     await zk.create("/a")
     stat = await zk.exists("/a")
-    assert stat.ctime == datetime.datetime(1970, 1, 1, 0, 0, stat.czxid, tzinfo=datetime.UTC)
+    seconds = fake.tree.nodes["/a"].stat().ctime / 1000
+    assert stat.ctime == datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 async def test_delete_recursive_takes_all_and_does_not_mind_nothing(autojump_clock, fake, zk):
@@ -123,7 +127,8 @@ async def test_a_transaction_left_by_an_error_is_not_committed(autojump_clock, f
 async def test_acls_are_read_and_replaced(autojump_clock, fake, zk):
     await zk.create("/a")
     assert (await zk.get_acls("/a"))[0] == list(client.OPEN_ACL)
-    readable = [client.Acl(client.Permission.READ, client.Id("world", "anyone"))]
+    permissions = client.Permission.READ | client.Permission.ADMIN
+    readable = [client.Acl(permissions, client.Id("world", "anyone"))]
     assert (await zk.set_acls("/a", readable, 0)).aversion == 1
     with pytest.raises(client.BadVersion):
         await zk.set_acls("/a", readable, 0)

@@ -21,8 +21,8 @@ async def zk(hosts):
 
 async def end_session(zk: client.Client, hosts: str) -> None:
     """Close a session behind its client's back, as an expiry would."""
-    host, _, port = hosts.partition("/")[0].partition(":")
-    stream = await trio.open_tcp_stream(host, int(port))
+    address = client.ClientConfig.of(hosts).hosts.addresses[0]
+    stream = await trio.open_tcp_stream(*address)
     wire = ClientConnection()
     hello = ConnectRequest(0, 0, 4000, zk.session.id, zk.session.password, read_only=False)
     await stream.send_all(wire.connect_frame(hello))
@@ -208,6 +208,7 @@ async def test_locks_exclude_each_other_and_tokens_grow(zk, hosts, layout):
             nursery.start_soon(contend, contender)
     assert tokens == sorted(tokens)
     assert len(tokens) == 12
+    await zk.sync()
     assert await zk.get_children("/x") == []
 
 

@@ -4,9 +4,9 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
+from tests.client.quiet import until_quiet
 
 LAYOUTS = ["coord", "kazoo", "curator"]
 
@@ -38,7 +38,7 @@ async def test_readers_share_and_writers_are_alone_in_the_order_they_came(
             take = who.read_lock if name.startswith("r") else who.write_lock
             nursery.start_soon(room.stay, name, take("/x", layout=layout))
             await trio.sleep(0.01)
-            await wait_all_tasks_blocked()
+            await until_quiet()
         await trio.sleep(0.5)
         assert room.inside == {"r1", "r2"}
     assert room.came[:5] == ["r1", "r2", "w1", "r3", "w2"]

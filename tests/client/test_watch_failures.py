@@ -4,11 +4,11 @@ import gc
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from coord.wire.errors import MarshallingError
 from coord.wire.numbers import OpCode
+from tests.client.quiet import until_quiet
 
 
 async def test_whoever_watches_may_use_the_client(autojump_clock, fake, zk):
@@ -84,7 +84,7 @@ async def test_a_znode_deleted_and_made_anew_while_away_is_seen(autojump_clock, 
         before = (await latest()).stat
         fake.down = {-1}
         fake.cut()
-        await wait_all_tasks_blocked()
+        await until_quiet()
         fake.tree.delete("/a")
         fake.tree.put("/a", b"2")
         fake.down = set()

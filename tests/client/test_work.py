@@ -4,7 +4,6 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 import client
 from client.recipes import once
@@ -12,6 +11,7 @@ from coord.wire.numbers import OpCode
 from tests.client import mishaps
 from tests.client.cancelling import MISHAPS, leaves_nothing
 from tests.client.mishaps import steps_that_leave_nothing
+from tests.client.quiet import until_quiet
 
 SOME = sorted(MISHAPS)[:: min(4, mishaps.STRIDE)]
 
@@ -57,7 +57,7 @@ async def test_a_claim_waits_for_an_entry_and_leaves_it_to_one_only(autojump_clo
     async with fake.connect() as other, trio.open_nursery() as nursery:
         for who in (zk, other, zk):
             nursery.start_soon(work, who)
-        await wait_all_tasks_blocked()
+        await until_quiet()
         for number in range(3):
             await other.queue("/q").put(b"%d" % number)
     assert sorted(got) == [b"0", b"1", b"2"]

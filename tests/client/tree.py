@@ -134,7 +134,7 @@ class Tree:
             self.remove(path)
         self._tell()
 
-    def put(self, path: str, data: bytes, owner: int = 0) -> None:
+    def put(self, path: str, data: bytes | None, owner: int = 0) -> None:
         """Create or set a znode by somebody else's hand."""
         self.zxid += 1
         if path in self.nodes:
