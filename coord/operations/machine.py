@@ -33,10 +33,12 @@ from coord.state.store import Store, Table
 from coord.state.tree import Tree
 from coord.state.watches import WatchTable
 from coord.wire.errors import SessionExpired, SessionMoved, Unimplemented, ZooKeeperError
-from coord.wire.numbers import EventType
+from coord.wire.numbers import EventType, OpCode
 
 _ORIGIN: Final = Struct(">IQ")
 """start, n"""
+_BIRTHS: Final = frozenset({int(OpCode.CREATE), int(OpCode.CREATE2)})
+"""What need not see the record of a parent as the births before it left it."""
 
 
 class StateMachine:
@@ -113,6 +115,8 @@ class StateMachine:
             tree.zxid += 1
             context.session_id = session
             context.identities = identities
+            if tree.births and opcode not in _BIRTHS:
+                tree.settle()
             try:
                 if attachments.get(session) != attachment and opcode not in NEED_NO_SESSION:
                     raise SessionMoved if session in attachments else SessionExpired
@@ -140,6 +144,7 @@ class StateMachine:
             answer, needs = ANSWERS[opcode]
         except KeyError:
             raise Unimplemented from None
+        self._tree.settle()  # an operation of the entry that is being applied may let this pass
         return answer(self._view, caller, needs, frame)
 
     # What the replica asks.

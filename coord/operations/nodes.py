@@ -135,15 +135,16 @@ def _place(
     tree = context.tree
     cut = path.rfind(b"/")
     parent_path = path[:cut] or ROOT
-    parent = tree.node(parent_path)
-    if parent is None:
+    found = tree.parent(parent_path)
+    if found is None:
         raise NoNode
+    parent, births = found
     parent_acl = OPEN_ACL
     if not parent.startswith(OPEN_ACL_PREFIXED, ACL_LENGTH_AT):
         parent_acl = znode.acl_of(parent)
         context.require(needs, parent_acl)
     if is_sequential:
-        path += b"%010d" % znode.creates_of(parent)
+        path += b"%010d" % (znode.creates_of(parent) + births)
     # With a parent in the tree, cut is 1 for "//name" alone.
     if (cut == 1 or not is_name(path[cut + 1 :])) and path != ROOT:
         raise BadArguments

@@ -93,17 +93,18 @@ def with_data(
     return _pack_checksum(crc32(content, crc32(path))) + content, stat
 
 
-def with_child_created(record: bytes, path: bytes, zxid: int) -> tuple[bytes, int]:
-    """Return a parent's record after the birth of a child, and how its checksum moved."""
+def with_children_created(record: bytes, path: bytes, zxid: int, count: int) -> tuple[bytes, int]:
+    """Return a parent's record after the birth of so many children; and how its checksum moved."""
     family_at = len(record) - FAMILY_SIZE
     cversion, aversion, owner, length, children, _ = _family(record, family_at)
+    cversion += count
     content = (
         record[HEAD_AT:CREATES_AT]
-        + _pack_long(_long(record, CREATES_AT)[0] + 1)
+        + _pack_long(_long(record, CREATES_AT)[0] + count)
         + record[ACL_LENGTH_AT:family_at]
         + _pack_family(
-            cversion + 1 if cversion != _INT_MAX else _INT_MIN,
-            aversion, owner, length, children + 1, zxid,
+            cversion if cversion <= _INT_MAX else cversion + 2 * _INT_MIN,
+            aversion, owner, length, children + count, zxid,
         )
     )  # fmt: skip
     checksum = crc32(content, crc32(path))

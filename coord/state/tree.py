@@ -15,6 +15,9 @@ Whatever changes a node goes through here, so that these hold between two operat
    written by `save`, once for all operations of an entry.)
 5. `sum` is the sum of the checksums of all nodes and of all rows but (META, "state").
 
+While children are born one after the other below one parent, 1 and 5 wait: its record is written
+once for all of them, by `settle`. Before anything else is read or changed, `settle` is called.
+
 Nothing is checked here: the operations did.
 """
 
@@ -54,6 +57,11 @@ class Tree:
 
     __slots__ = (
         "_deeper_changes",
+        "_is_multi",
+        "_last_birth",
+        "_parent",
+        "_parent_path",
+        "births",
         "data_bytes",
         "ephemeral_count",
         "last_session",
@@ -78,12 +86,19 @@ class Tree:
     """Bytes of all paths and data: ZooKeeper's approximate_data_size."""
     sum: int
     """The digest without the state row."""
+    births: int
+    """Children born that the record of their parent does not know yet; 0: all is settled."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         # By parent: how many children this entry added to it. What that adds to DESCENDANTS for
         # its ancestors is written once for all operations of the entry, or before it is read.
         self._deeper_changes: dict[bytes, int] = {}
+        self.births = 0
+        self._parent_path = b""
+        self._parent = b""
+        self._last_birth = 0
+        self._is_multi = False
         stored = self.row(Table.META, STATE_KEY)
         (
             self.zxid,
@@ -102,6 +117,7 @@ class Tree:
 
     def save(self) -> None:
         """Write the state row: the last change of every entry."""
+        self.settle()
         self._save_deeper()
         state = self._state()
         term = rows.term_of(Table.META, STATE_KEY, state)
@@ -124,6 +140,16 @@ class Tree:
         """Return the record of a node, or None; the path may be anything a client sends."""
         return self.store.get(path) if path.startswith(ROOT) else None
 
+    def parent(self, path: bytes) -> tuple[bytes, int] | None:
+        """Return the record of a node below which another is to be created, or None.
+
+        With it: how many births it does not know yet.
+        """
+        if self.births and path == self._parent_path:
+            return self._parent, self.births
+        record = self.node(path)
+        return None if record is None else (record, 0)
+
     def create(
         self, path: bytes, parent: tuple[bytes, bytes], head: bytes, data: bytes, owner: int
     ) -> bytes:
@@ -140,17 +166,31 @@ class Tree:
         put(path, record)
         self.node_count += 1
         self.data_bytes += len(path) + length
-        parent_path, old = parent
-        new, moved = znode.with_child_created(old, parent_path, zxid)
-        put(parent_path, new)
-        self.sum += checksum + moved
+        self.sum += checksum
         if head[0]:
             self._list(path, record)
-        if old[KIND_AT] > _EPHEMERAL:
-            self._unlist(parent_path, old)
+        parent_path, old = parent
+        if not self.births or parent_path != self._parent_path:
+            self.settle()
+            self._parent_path, self._parent = parent_path, old
+            if old[KIND_AT] > _EPHEMERAL:
+                self._unlist(parent_path, old)
+        self.births += 1
+        self._last_birth = zxid
+        if self._is_multi:
+            self.settle()
         if path.count(b"/") > _DEPTH_COUNTED:
             self._deeper_changes[parent_path] = self._deeper_changes.get(parent_path, 0) + 1
         return stat
+
+    def settle(self) -> None:
+        """Write what the births so far have changed in the record of the parent."""
+        if self.births:
+            path, old = self._parent_path, self._parent
+            new, moved = znode.with_children_created(old, path, self._last_birth, self.births)
+            self.births = 0
+            self.store.put(path, new)
+            self.sum += moved
 
     def delete(self, path: bytes, record: bytes, parent: tuple[bytes, bytes]) -> None:
         """Delete a node without children."""
@@ -202,6 +242,8 @@ class Tree:
 
     def begin(self) -> Begun:
         """Make all changes from now on revocable; the result is for `keep` or `take_back`."""
+        assert not self.births, "what was before a multi is not revoked"
+        self._is_multi = True
         store = self.store
         journal = Journal(store)
         self.store = journal
@@ -210,10 +252,12 @@ class Tree:
 
     def keep(self, begun: Begun) -> None:
         """Let the changes since `begin` stand."""
+        self._is_multi = False
         self.store = begun[0]
 
     def take_back(self, begun: Begun) -> None:
         """Undo the changes since `begin`."""
+        self._is_multi = False
         self.store, journal, counts, self._deeper_changes = begun
         journal.take_back()
         self.node_count, self.ephemeral_count, self.data_bytes, self.sum = counts

@@ -11,7 +11,7 @@ from coord.replica.connections import OUTBOX_PAUSE_BYTES
 from coord.replica.wide import UNDER_WAY_MAX, WIDE_MAX
 from coord.replica.words import answer
 from coord.state.dict_store import DictStore, ListedValues
-from coord.state.record import with_child_created
+from coord.state.record import with_children_created
 from coord.wire.opcodes import OpCode
 from coord.wire.records import WatcherEvent
 from coord.wire.requests import (
@@ -89,7 +89,7 @@ def fill(served: Served, store: DictStore, parent: str, names: list[str]) -> Non
     record = child = store.get(path)
     assert record is not None
     for name in names:
-        record, _ = with_child_created(record, path, served.machine.zxid)
+        record, _ = with_children_created(record, path, served.machine.zxid, 1)
         store.put(path + b"/" + name.encode(), child)
     store.put(path, record)
 

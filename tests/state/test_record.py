@@ -64,12 +64,22 @@ def test_new_data_moves_mzxid_mtime_version_and_length_only(data):
 
 def test_the_birth_of_a_child_moves_pzxid_cversion_and_the_counts_only():
     old = record()
-    new, moved = znode.with_child_created(old, b"/a", 50)
+    new, moved = znode.with_children_created(old, b"/a", 50, 1)
     assert moved == znode.checksum_of(new) - znode.checksum_of(old)
     assert znode.creates_of(new) == 1
     assert znode.stat_of(new) == Stat(1, 2, 3, 4, 5, 7, 7, 8, 5, 10, 50)
     assert znode.body_of(new)[:-68] == buffer(b"hello")
     assert znode.is_intact(b"/a", new)
+
+
+@pytest.mark.parametrize("cversion", [7, INT_MAX - 1, INT_MAX])
+def test_many_births_are_as_one_after_the_other(cversion):
+    one_by_one = old = record(cversion=cversion)
+    total = 0
+    for zxid in (50, 51, 52):
+        one_by_one, moved = znode.with_children_created(one_by_one, b"/a", zxid, 1)
+        total += moved
+    assert znode.with_children_created(old, b"/a", 52, 3) == (one_by_one, total)
 
 
 def test_the_death_of_a_child_moves_pzxid_cversion_and_the_number_of_children_only():
@@ -84,12 +94,12 @@ def test_a_new_acl_moves_aversion_only():
 
 def test_counting_goes_on_beyond_32_bits():
     parent = record(cversion=INT_MAX)
-    assert znode.stat_of(znode.with_child_created(parent, b"/a", 50)[0]).cversion == INT_MIN
+    assert znode.stat_of(znode.with_children_created(parent, b"/a", 50, 1)[0]).cversion == INT_MIN
     assert znode.stat_of(znode.with_child_deleted(parent, b"/a", 50)[0]).cversion == INT_MIN
     old = record()
     at = znode.CREATES_AT
     many = sealed(b"/a", old[4:at] + (2**31 - 1).to_bytes(8) + old[at + 8 :])
-    assert znode.creates_of(znode.with_child_created(many, b"/a", 1)[0]) == 2**31
+    assert znode.creates_of(znode.with_children_created(many, b"/a", 1, 1)[0]) == 2**31
 
 
 @pytest.mark.parametrize(
@@ -108,7 +118,7 @@ def test_every_change_leaves_an_intact_record(data, version, zxid, acl):
     old = record(version=version)
     for new in (
         znode.with_data(old, b"/a", buffer(data), zxid, zxid)[0],
-        znode.with_child_created(old, b"/a", zxid)[0],
+        znode.with_children_created(old, b"/a", zxid, 1)[0],
         znode.with_child_deleted(old, b"/a", zxid)[0],
         znode.with_acl(old, b"/a", acl),
     ):

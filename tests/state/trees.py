@@ -25,6 +25,7 @@ def create(tree: Tree, path: bytes, kind=Kind.PERSISTENT, owner=0, ttl_ms=0, dat
     head = new_head(kind, ttl_ms, OPEN_ACL)
     buffer = len(data).to_bytes(4) + data
     tree.create(path, (parent, tree.store.get(parent)), head, buffer, owner)
+    tree.settle()
 
 
 def delete(tree: Tree, path: bytes) -> None:
