@@ -45,11 +45,10 @@ HANG_UP = (trio.BrokenResourceError, trio.ClosedResourceError, FrameError)
 class Forbidden(set[Any]):
     """A set that stays empty, for what no server can be told to do."""
 
-    def add(self, item: Any) -> None:
+    def add(self, *_: Any) -> None:
         only_the_fake("servers that are cut off, or alone")
 
-    def update(self, *items: Any) -> None:
-        only_the_fake("servers that are cut off, or alone")
+    update = add
 
 
 @attrs.define(eq=False)
@@ -302,10 +301,8 @@ class Relay:
                 connection.hang_up()
 
     def _end(self, session: RelayedSession) -> None:
-        try:
+        with suppress(RefusedError):
             self.tree.end_session(Session(session.id, session.password, TIMEOUT_MS))
-        except RefusedError:
-            return
 
     async def open_stream(self, host: str, port: int) -> trio.abc.Stream:
         self.dialled.append(port)
