@@ -38,6 +38,16 @@ Result = TypeVar("Result")
 READS = frozenset({OpCode.GET_DATA, OpCode.EXISTS, OpCode.GET_CHILDREN})
 """What is repeated when its reply was lost."""
 
+METHODS = {
+    OpCode.GET_DATA: "get",
+    OpCode.EXISTS: "exists",
+    OpCode.GET_CHILDREN: "get_children",
+    OpCode.CREATE: "create",
+    OpCode.SET_DATA: "set",
+    OpCode.DELETE: "delete",
+}
+"""What asks for each."""
+
 
 class Answer(Pending, Generic[Result]):
     """One request of a batch, and, once that was sent, its outcome.
@@ -60,7 +70,7 @@ class Answer(Pending, Generic[Result]):
         try:
             return cast("Result", self.decoded(self._decode))
         except ReplyLost as lost:
-            raise OutcomeUnknown(self.opcode.name.lower(), self.path) from lost
+            raise OutcomeUnknown(METHODS[self.opcode], self.path) from lost
         except NoNode:
             if self.opcode == OpCode.EXISTS:
                 return cast("Result", None)

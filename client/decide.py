@@ -8,9 +8,9 @@ been there all the time.
 
 Nothing tells who made a change, but for ephemeral znodes: they name their session, though not the
 task. Where several requests of one session may have made the same one, nobody knows which it was.
-Two tasks are never both told that theirs did: when the second one decides, either the loss of both
-is known, or what the first one was told came before the second loss, and so is older. Another
-client that wrote the same bytes, expecting the same version, cannot be told from ourselves, and
+Two tasks are never both told that theirs did: what one was told before the other's loss is older
+than that, and what one was told or lost since then is counted: see `Session.doubts`. Another client
+that wrote the same bytes, expecting the same version, cannot be told from ourselves, and
 taking its success for ours would count two increments as one. Callers for whom that makes no
 difference say `idempotent`: then it is enough that the znode is as they wanted it.
 

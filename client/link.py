@@ -124,6 +124,8 @@ class Link:
         self._unsent = 0
         self._wake_writer = trio.Event()
         self._early: list[Any] = []
+        self._is_amid_reply = False
+        """Whether a long reply is coming in: nothing else can be heard before its end."""
         self._scope = trio.CancelScope()
         self.heard_at = trio.current_time()
         """When the server was last heard, by Trio's clock."""
@@ -249,7 +251,9 @@ class Link:
             if not data:
                 raise LinkLost("the server closed the connection")
             self.heard_at = trio.current_time()
-            for item in self._wire.receive(bytes(data)):
+            items = self._wire.receive(bytes(data))
+            self._is_amid_reply = not items
+            for item in items:
                 self._take(item)
             self._on_room()
 
@@ -273,6 +277,8 @@ class Link:
                 self._floor = item.zxid
         if pending.opcode in _PROVING:
             self._prove(pending, error)
+        if not error and self.session is not None and self.session.doubts:
+            self.session.doubt_beside(pending.ephemerals)
         pending.settle(item)
 
     def _oldest_xid(self) -> int:
@@ -320,6 +326,8 @@ class Link:
                 raise LinkLost("the server has fallen silent")
             if any(hold.prove == "sync" for hold in self.session.holds):
                 if asked is not None and not asked.is_settled:
+                    if self._is_amid_reply:
+                        continue
                     raise LinkLost("the server has no word from its leader")
                 if self._clock() - self.session.proofs.ordered >= timeout / 6 - almost:
                     asked = Pending(OpCode.SYNC, SyncRequest("/"))
@@ -330,5 +338,7 @@ class Link:
                 self.post_ping()
 
     def _is_overdue(self, patience: float) -> bool:
-        """Whether a ping has waited for longer than this."""
-        return bool(self._pings) and self._clock() - self._pings[0].sent_at > patience
+        """Whether a ping has waited for longer than this, with nothing before its reply."""
+        if not self._pings or self._is_amid_reply:
+            return False
+        return self._clock() - self._pings[0].sent_at > patience

@@ -30,9 +30,6 @@ from coord.wire.requests import (
     SyncRequest,
 )
 
-CONFIG = "/zookeeper/config"
-"""Where the servers tell of their configuration, with and without a chroot."""
-
 
 class Nodes:
     """What can be asked of the servers about znodes."""
@@ -144,7 +141,7 @@ class Nodes:
             return (own, stat) if include_data else own
 
     async def ensure_path(self, path: str, acl: Sequence[Acl] | None = None) -> None:
-        """Create a znode and its ancestors where they are missing: `zk.ensure_path("/a/b/c")`.
+        """Create a znode and its ancestors where they are missing.
 
         await zk.ensure_path("/a/b/c")
         """
@@ -201,7 +198,7 @@ class Nodes:
     # Data.
 
     async def exists(self, path: str) -> Stat | None:
-        """Return the Stat of a znode; None when there is none: `if await zk.exists("/a"): ...`.
+        """Return the Stat of a znode; None when there is none.
 
         stat = await zk.exists("/a")
         print("none" if stat is None else stat.version)

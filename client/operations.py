@@ -32,7 +32,7 @@ class Operations(Nodes):
     # Permissions and identities.
 
     async def get_acls(self, path: str) -> tuple[list[Acl], Stat]:
-        """Return the ACL of a znode, and its Stat: `acl, stat = await zk.get_acls("/a")`.
+        """Return the ACL of a znode, and its Stat.
 
             acl, stat = await zk.get_acls("/a")
             print(acl, stat.aversion)
@@ -62,7 +62,7 @@ class Operations(Nodes):
                 return acl
 
     async def add_auth(self, scheme: str, credential: str | bytes) -> None:
-        """Add an identity, here and on later connections: `zk.add_auth("digest", "ann:secret")`.
+        """Add an identity, here and on later connections.
 
             await zk.add_auth("digest", "ann:secret")
             await zk.create("/mine", acl=[Acl(Permission.ALL, Id("auth", ""))])

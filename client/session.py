@@ -42,8 +42,8 @@ class Session:
     holds: set[Hold] = attrs.field(factory=set, init=False, repr=False)
     """What is lost with it."""
     doubts: Counter[str] = attrs.field(factory=Counter, init=False, repr=False)
-    """By path: how many requests may have made this ephemeral znode, of which it never became known
-    whether they did. It grows only where replies are lost."""
+    """By path: how many requests may have made this ephemeral znode, where it never became known of
+    at least one whether it did. It grows only where replies are lost."""
     detached: trio.Event = attrs.field(factory=trio.Event, init=False, repr=False)
     """Set while there is no connection; another object after each reconnection."""
 
@@ -51,6 +51,10 @@ class Session:
     def timeout(self) -> float:
         """The timeout in seconds, as the server gave it."""
         return self.proofs.timeout
+
+    def doubt_beside(self, made: list[str]) -> None:
+        """Hear that a request has made these: whatever is in doubt now may be its work."""
+        self.doubts.update([path for path in made if path in self.doubts])
 
     def end(self, reason: str) -> None:
         """Mark it as ended and tell whatever rests on it."""

@@ -82,7 +82,7 @@ class Stat(NamedTuple):
 
 
 class Znode(NamedTuple):
-    """A znode as it was at one moment: `data, stat = await zk.get(path)`.
+    """A znode as it was at one moment.
 
     data, stat = await zk.get("/a")
     print(data, stat.version)

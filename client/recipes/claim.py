@@ -170,9 +170,11 @@ class Claim(Held):
             except once.NotDone:
                 continue
             except Refused as refused:
-                if refused.place < 0:
+                if refused.place < 0 and isinstance(refused.error, NoNode):
                     await self._calls.ensure(self._marks)
                     continue
+                if refused.place < 0:
+                    raise refused.error from None
                 if refused.place < 2:
                     raise self._error(f"it is another's now: {refused.error!r}") from None
                 raise Refused(refused.place - 2, refused.error) from None

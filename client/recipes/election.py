@@ -63,8 +63,8 @@ class Term(Held):
                 await term.update(b"host:80")
 
         Raises LockLost when the znode of the term has gone, SessionChanged when its session has
-        ended; Away with `when_away="fail"`. When it is cancelled it may have been written:
-        `value` says so once the server has answered.
+        ended. When it is cancelled it may have been written: `value` says so once the server has
+        answered.
         """
 
         def take(reply: Reply) -> None:
@@ -75,9 +75,7 @@ class Term(Held):
         while True:
             with suppress(ReplyLost):  # what is written twice is the same
                 try:
-                    await keeper.call(
-                        OpCode.SET_DATA, request, self.session, take, waits=self._calls.waits
-                    )
+                    await keeper.call(OpCode.SET_DATA, request, self.session, take)
                 except NoNode:
                     raise self._error("its znode was deleted") from None
                 return

@@ -35,6 +35,18 @@ async def test_an_effect_that_fails_leaves_the_entry(autojump_clock, fake, zk):
     assert await zk.exists("/result") is None
 
 
+async def test_an_entry_whose_end_cannot_be_marked_stays(autojump_clock, fake, zk):
+    queue = zk.queue("/q")
+    await queue.put(b"1")
+    with pytest.raises(client.NoChildrenForEphemerals):
+        async with queue.claim() as claim, claim.finish() as both:
+            both.create("/result")
+            fake.tree.delete("/q/marks")
+            fake.tree.put("/q/marks", b"", owner=99)
+    assert await queue.size() == 1
+    assert await zk.exists("/result") is None
+
+
 async def test_who_has_lost_a_claim_cannot_finish_the_entry(autojump_clock, fake, zk):
     # The process stood still: its session is over and another has the entry, but it runs on.
     queue = zk.queue("/q")

@@ -139,6 +139,17 @@ async def test_two_tasks_that_make_the_same_ephemeral_znode_are_not_both_told_th
     assert outcomes[2:] == ["made", "NodeExists"]
 
 
+async def test_a_task_that_is_told_while_another_decides_made_the_ephemeral_znode_alone(
+    autojump_clock, fake, zk
+):
+    outcomes: list[str] = []
+    async with trio.open_nursery() as nursery:
+        fake.drop_request(OpCode.CREATE2)
+        fake.before(OpCode.SYNC, lambda: nursery.start_soon(make, zk, outcomes))
+        await make(zk, outcomes)
+    assert outcomes == ["made", "OutcomeUnknown"]
+
+
 async def test_a_task_that_gave_up_may_have_made_the_ephemeral_znode(autojump_clock, fake, zk):
     outcomes: list[str] = []
     with trio.CancelScope() as given_up:
