@@ -35,7 +35,7 @@ Prove = Literal["ping", "sync"]
 Clock = Callable[[], float]
 """Seconds since whenever, never standing still, never set back.
 
-    clock: Clock = time.monotonic
+    clock: Clock = trio.current_time  # in a test, on a clock that jumps
     async with connect("host:2181", clock=clock) as zk:
         ...
 """

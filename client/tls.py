@@ -12,10 +12,10 @@ from client.faults import ClientConfigError, attempt, raise_faults
 OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
 """How to reach a server: `await open_stream(host, port)`.
 
-    async def through_proxy(host: str, port: int) -> trio.abc.Stream:
-        return await trio.open_tcp_stream("proxy", 1080)
+    async def from_inside(host: str, port: int) -> trio.abc.Stream:
+        return await trio.open_tcp_stream(host, port, local_address="10.0.0.7")
 
-    async with connect("host:2181", open_stream=through_proxy) as zk:
+    async with connect("host:2181", open_stream=from_inside) as zk:
         ...
 """
 

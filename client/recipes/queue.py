@@ -175,6 +175,8 @@ class Queue:
             except Refused as refused:
                 if refused.place == 0:
                     raise Displaced from None
+                if not isinstance(refused.error, NoNode):
+                    raise refused.error from None
                 continue  # somebody has left meanwhile
             return True
 

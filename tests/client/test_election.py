@@ -172,8 +172,23 @@ async def test_one_that_resigns_to_nobody_goes_on(autojump_clock, fake, zk):
             await term.resign_to(b"b")
 
 
+async def test_one_that_may_displace_nobody_goes_on(autojump_clock, fake, zk):
+    async with zk.lead("/svc", b"a") as term:
+        first, second = others()
+        fake.tree.put(f"/svc/{first}", b"b")
+        fake.tree.put(f"/svc/{second}", b"c", owner=99)
+        fake.tree.put(f"/svc/{first}/child", b"")  # so it cannot be deleted
+        with pytest.raises(client.NotEmpty):
+            await term.resign_to(b"c")
+        term.check()
+
+
+def others() -> list[str]:
+    return [f"{'0' * 32}-{99:016x}-{number:010d}" for number in (1, 2)]
+
+
 async def test_one_that_leads_no_longer_displaces_nobody(autojump_clock, fake, zk):
-    waiting = [f"{'0' * 32}-{99:016x}-{number:010d}" for number in (1, 2)]
+    waiting = others()
     with pytest.raises(client.LockLost, match="deleted"):
         async with zk.lead("/svc", b"a") as term:
             for name, data in zip(waiting, (b"b", b"c"), strict=True):
