@@ -214,8 +214,8 @@ def test_a_new_disk_is_not_measured_by_the_one_before() -> None:
     link = links.greeted(links.accepted(FakeTransport()), new)
     assert link is not None
     links.heard(link, Ack(0x803, 5, 90, 90))
-    older = hello(2, 1, standing=Standing(0x701, 0x701, 40))
-    assert links.greeted(links.accepted(FakeTransport()), older) is None, "what it said still counts"
+    older_copy = hello(2, 1, standing=Standing(0x701, 0x701, 40))  # of the one before
+    assert links.greeted(links.accepted(FakeTransport()), older_copy) is None
 
 
 def test_a_replica_that_is_told_of_its_older_copy_ends() -> None:
