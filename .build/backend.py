@@ -85,7 +85,7 @@ def extensions() -> list[Extension]:
     try:
         from mypyc.build import mypycify
 
-        found = mypycify(modules, group_name="coord", opt_level="3", debug_level="0")
+        found = mypycify(modules, group_name="coord", opt_level="2", debug_level="0")
     except (Exception, SystemExit) as failure:  # noqa: BLE001 - whatever it is, all works without
         warn(failure)
         return []

@@ -40,10 +40,10 @@ from client.recipes.counter import Counter
 from client.recipes.description import Contending, LockDescription
 from client.recipes.discovery import Discovery, NoInstance
 from client.recipes.double_barrier import Round
-from client.recipes.election import Leader
+from client.recipes.election import Leader, Term
 from client.recipes.entries import Entry
 from client.recipes.fence import Fence, StoredFence
-from client.recipes.holds import Held, ReadHeld, Term
+from client.recipes.holds import Held, ReadHeld
 from client.recipes.instances import Instance, StrategyName
 from client.recipes.layouts import LayoutName
 from client.recipes.lease import Lease

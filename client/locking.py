@@ -13,9 +13,9 @@ from client.calls import Calls
 from client.deadline import Prove
 from client.operations import Operations
 from client.recipes.description import LockDescription, describe
-from client.recipes.election import Observation, run_leader
+from client.recipes.election import Observation, Term, run_leader
 from client.recipes.fence import StoredFence
-from client.recipes.holds import Held, ReadHeld, Term, hold, hold_all
+from client.recipes.holds import Held, ReadHeld, hold, hold_all
 from client.recipes.layouts import (
     ELECTIONS,
     LOCKS,
@@ -200,8 +200,8 @@ class Locking(Operations):
             async with zk.lead("/svc", b"host:80") as term:
                 await serve(term.token)
 
-        `data` is what those who `observe` get to see; `term.resign()` ends the term from within,
-        and `term.resign_to(data)` in favour of another.
+        `data` is what those who `observe` get to see, until `term.update(data)` changes it;
+        `term.resign()` ends the term from within, and `term.resign_to(data)` in favour of another.
         """
         queue = self._queue(path, layout_of(ELECTIONS, layout, "election"), data, prove)
         return hold(partial(Term, queue=queue), path, queue, self._nursery, wait=wait)

@@ -5,20 +5,23 @@ Leading itself is a hold, as a lock is: `client.recipes.holds`.
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeVar
 
 import attrs
 import trio
 
 from client.backoff import Backoff
-from client.errors import LockLost
+from client.errors import LockLost, ReplyLost
 from client.hub import Waiter
-from client.recipes.holds import Term
-from client.recipes.queue import Queue
+from client.recipes.holds import Held
+from client.recipes.layouts import ELECTIONS
+from client.recipes.queue import Displaced, Queue
 from client.watches import Iteration
+from coord.wire.connection import Reply
 from coord.wire.errors import NoNode
-from coord.wire.numbers import WatcherType
+from coord.wire.numbers import OpCode, WatcherType
+from coord.wire.requests import SetDataRequest
 
 Result = TypeVar("Result")
 
@@ -26,6 +29,91 @@ RESIGNED_SECONDS = 1.0
 """How long one that has resigned stays away, so that another one can lead."""
 
 _log = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False)
+class Term(Held):
+    """A leadership while its block runs.
+
+    async with zk.lead("/svc", b"host:80") as term:
+        await serve(term)
+    """
+
+    _queue: Queue = attrs.field(kw_only=True, repr=False)
+    _value: bytes = attrs.field(init=False)
+
+    @_value.default
+    def _first_value(self) -> bytes:
+        return self._queue.data
+
+    @property
+    def value(self) -> bytes:
+        """What this leader says of itself: those who `observe` see it as `Leader.data`.
+
+        async with zk.lead("/svc", b"host:80") as term:
+            print(term.value)
+        """
+        return self._value
+
+    async def update(self, data: bytes) -> None:
+        """Say something else from now on; return when it is written.
+
+            async with zk.lead("/svc", b"starting") as term:
+                await warm_up()
+                await term.update(b"host:80")
+
+        Raises LockLost when the znode of the term has gone, SessionChanged when its session has
+        ended; Away with `when_away="fail"`. When it is cancelled it may have been written:
+        `value` says so once the server has answered.
+        """
+
+        def take(reply: Reply) -> None:
+            if not reply.error:
+                self._value = data
+
+        keeper, request = self._calls.keeper, SetDataRequest(self._place.path, data, -1)
+        while True:
+            with suppress(ReplyLost):  # what is written twice is the same
+                try:
+                    await keeper.call(
+                        OpCode.SET_DATA, request, self.session, take, waits=self._calls.waits
+                    )
+                except NoNode:
+                    raise self._error("its znode was deleted") from None
+                return
+
+    def resign(self) -> None:
+        """Give it up: the body is cancelled, and the block ends without an error.
+
+            async with zk.lead("/svc") as term, trio.open_nursery() as nursery:
+                nursery.start_soon(serve)
+                await drain_requested.wait()
+                term.resign()
+
+        Whoever is next leads once all tasks of the body have ended.
+        """
+        self._scope.cancel()
+
+    async def resign_to(self, data: bytes) -> None:
+        """Resign, so that the first contender with these data leads next, as a drained host does.
+
+            async with zk.lead("/svc", b"host-7") as term, trio.open_nursery() as nursery:
+                nursery.start_soon(serve)
+                await drain_requested.wait()
+                await term.resign_to(b"host-8")
+
+        Those that stood before it stand at the end of the queue then. Should it leave before it
+        leads, another one does. Raises LookupError, and goes on leading, when nobody waits with
+        these data; ValueError in layouts of other libraries, whose clients would not stand again.
+        """
+        if self._queue.layout is not ELECTIONS["coord"]:
+            raise ValueError("in the layout of another library nobody can say who leads next")
+        try:
+            if not await self._queue.put_next(self._place, data):
+                raise LookupError(f"nobody with the data {data!r} waits to lead {self.path}")
+        except Displaced:
+            raise self._error("its znode was deleted") from None
+        self.resign()
 
 
 @attrs.frozen

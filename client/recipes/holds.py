@@ -22,9 +22,8 @@ from client.deadline import Prove
 from client.errors import ClientClosed, LockLost
 from client.operations import Operations
 from client.pinned import PinnedCalls
-from client.recipes.layouts import ELECTIONS
 from client.recipes.leftovers import Janitor
-from client.recipes.queue import Displaced, Place, Queue
+from client.recipes.queue import Place, Queue
 from client.session import Session
 from client.transactions import Guard, Transaction
 from coord.wire.errors import SessionExpired, ZooKeeperError
@@ -202,50 +201,6 @@ class ReadHeld(Held):
         """
         queue = attrs.evolve(self._queue, kind="upgrade", base=self._place)
         return hold(Held, self.path, queue, self._nursery, wait=wait)
-
-
-@attrs.define(eq=False)
-class Term(Held):
-    """A leadership while its block runs.
-
-    async with zk.lead("/svc", b"host:80") as term:
-        await serve(term)
-    """
-
-    _queue: Queue = attrs.field(kw_only=True, repr=False)
-
-    def resign(self) -> None:
-        """Give it up: the body is cancelled, and the block ends without an error.
-
-            async with zk.lead("/svc") as term, trio.open_nursery() as nursery:
-                nursery.start_soon(serve)
-                await drain_requested.wait()
-                term.resign()
-
-        Whoever is next leads once all tasks of the body have ended.
-        """
-        self._scope.cancel()
-
-    async def resign_to(self, data: bytes) -> None:
-        """Resign, so that the first contender with these data leads next, as a drained host does.
-
-            async with zk.lead("/svc", b"host-7") as term, trio.open_nursery() as nursery:
-                nursery.start_soon(serve)
-                await drain_requested.wait()
-                await term.resign_to(b"host-8")
-
-        Those that stood before it stand at the end of the queue then. Should it leave before it
-        leads, another one does. Raises LookupError, and goes on leading, when nobody waits with
-        these data; ValueError in layouts of other libraries, whose clients would not stand again.
-        """
-        if self._queue.layout is not ELECTIONS["coord"]:
-            raise ValueError("in the layout of another library nobody can say who leads next")
-        try:
-            if not await self._queue.put_next(self._place, data):
-                raise LookupError(f"nobody with the data {data!r} waits to lead {self.path}")
-        except Displaced:
-            raise self._error("its znode was deleted") from None
-        self.resign()
 
 
 AnyHeld = TypeVar("AnyHeld", bound=Held)

@@ -31,6 +31,10 @@ TICK_MS = 2000
 """Of three servers, whose sessions last as long as `tests.client.hand` asks for: 20 ticks."""
 
 
+MET = "servers"
+"""The property of a test that has met the servers asked for."""
+
+
 class Fake(FakeEnsemble):
     """The fake ensemble, with a short way to connect to it."""
 
@@ -59,9 +63,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("real_server", kinds, indirect=True, scope="session")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Part of the protocol of pytest: tell how many tests have met the servers asked for."""
+    kind = terminalreporter.config.getoption("--servers")
+    if kind is not None:
+        reports = terminalreporter.stats.get("passed", ())
+        met = sum((MET, kind) in each.user_properties for each in reports)
+        terminalreporter.write_line(f"{met} tests have passed against three servers of {kind}")
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None, object, object]:
+def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object]:
     """Part of the protocol of pytest: skip what only the fake can do."""
+    if {"fake", "real_server"} & set(item.fixturenames):
+        item.user_properties.append((MET, item.config.getoption("--servers")))
     try:
         return (yield)
     except OnlyTheFakeError as error:

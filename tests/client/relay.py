@@ -28,7 +28,7 @@ from coord.wire.errors import Unimplemented
 from coord.wire.frames import FRAME_BYTES_MAX, FrameBuffer, FrameError, encode_frame, encode_reply
 from coord.wire.numbers import OpCode, Xid
 from coord.wire.records import ConnectRequest, ConnectResponse
-from tests.client.hand import TIMEOUT_MS, OnlyTheFakeError, Tree, only_the_fake
+from tests.client.hand import TIMEOUT_MS, Tree, only_the_fake
 from tests.client.quiet import Pace
 from tests.ensemble.probe import RefusedError, Session
 from tests.ensemble.servers import Ensemble
@@ -36,17 +36,19 @@ from tests.ensemble.servers import Ensemble
 TIMEOUTS_MS = (2_000, 40_000)
 """What clients may ask for."""
 
+REPLY_BYTES_MAX = (1 << 31) - 1
+"""How long replies may be is for the client to judge."""
+
 HANG_UP = (trio.BrokenResourceError, trio.ClosedResourceError, FrameError)
 
 
 class Forbidden(set[Any]):
     """A set that stays empty, for what no server can be told to do."""
 
-    def add(self, item: Any) -> None:
+    def add(self, *_: Any) -> None:
         only_the_fake("servers that are cut off, or alone")
 
-    def update(self, *items: Any) -> None:
-        only_the_fake("servers that are cut off, or alone")
+    update = add
 
 
 @attrs.define(eq=False)
@@ -155,6 +157,7 @@ class Connection:
             asked.mishap = mishap
         elif mishap is not None and mishap.then is not None:
             mishap.then()
+            relay.tree.level(is_needed=False)
         if mishap is not None and mishap.kind == "request":
             self.hang_up()
             return False
@@ -167,7 +170,7 @@ class Connection:
         return asked.answer is None
 
     async def _down(self) -> None:
-        frames = FrameBuffer(FRAME_BYTES_MAX)
+        frames = FrameBuffer(REPLY_BYTES_MAX)
         while data := await self.upstream.receive_some():
             for frame in frames.feed(bytes(data)):
                 await self._reply(frame)
@@ -257,6 +260,10 @@ class Relay:
         settings = {"open_stream": self.open_stream, "clock": trio.current_time, **options}
         return client.connect(hosts, **settings)
 
+    @property
+    def has_ended(self) -> bool:
+        return self._nursery.cancel_scope.cancel_called
+
     # What a test may tell it to do.
 
     def drop_reply(self, opcode: OpCode, then: Callable[[], None] | None = None) -> None:
@@ -294,15 +301,13 @@ class Relay:
                 connection.hang_up()
 
     def _end(self, session: RelayedSession) -> None:
-        try:
+        with suppress(RefusedError):
             self.tree.end_session(Session(session.id, session.password, TIMEOUT_MS))
-        except RefusedError:
-            return
 
     async def open_stream(self, host: str, port: int) -> trio.abc.Stream:
         self.dialled.append(port)
         await trio.lowlevel.checkpoint()
-        if self.down & {port, -1}:
+        if self.has_ended or self.down & {port, -1}:
             raise OSError(f"{host}:{port} cannot be reached")
         ids = self.ensemble.ids
         address = self.ensemble.address(ids[(port - 1) % len(ids)])
@@ -312,6 +317,9 @@ class Relay:
         finally:
             self.dialling -= 1
             self.has_come()
+        if self.has_ended:
+            await trio.aclose_forcefully(upstream)
+            raise OSError("the test has failed meanwhile")
         ours, theirs = trio.testing.memory_stream_pair()
         self._nursery.start_soon(self._serve, Connection(self, theirs, upstream, port))
         return ours
@@ -389,6 +397,3 @@ async def relayed(ensemble: Ensemble, clock: trio.testing.MockClock) -> AsyncIte
             nursery.cancel_scope.cancel()
             pace.leave()
             relay.close()
-
-
-__all__ = ["OnlyTheFakeError", "Relay", "relayed"]

@@ -60,6 +60,40 @@ async def test_an_observer_goes_on_after_its_session(autojump_clock, fake, zk):
         assert await anext(leaders) is None
 
 
+@pytest.mark.parametrize("layout", ["coord", "kazoo", "curator"])
+async def test_a_leader_may_say_something_else_of_itself(autojump_clock, fake, zk, layout):
+    async with (
+        zk.lead("/svc", b"starting", layout=layout) as term,
+        fake.connect() as other,
+        other.observe("/svc", layout=layout) as leaders,
+    ):
+        assert (await anext(leaders)).data == term.value == b"starting"
+        fake.drop_reply(OpCode.SET_DATA)
+        await term.update(b"ready")
+        assert await anext(leaders) == client.Leader(b"ready", term.token)
+        assert term.value == b"ready"
+
+
+async def test_what_a_leader_says_is_known_also_when_it_did_not_wait(autojump_clock, fake, zk):
+    async with zk.lead("/svc", b"starting") as term:
+        with trio.CancelScope() as scope:
+            fake.before(OpCode.SET_DATA, scope.cancel)
+            await term.update(b"ready")
+        assert scope.cancelled_caught
+        await until_quiet()
+        assert (await zk.get(term.guard().path)).data == term.value == b"ready"
+
+
+async def test_one_that_leads_no_longer_says_nothing(autojump_clock, fake, zk):
+    with pytest.raises(client.LockLost, match="deleted"):
+        async with zk.lead("/svc", b"a") as term:
+            fake.before(OpCode.SET_DATA, lambda: fake.tree.delete(term.guard().path))
+            with pytest.raises(client.LockLost):
+                await term.update(b"b")
+            assert term.value == b"a"
+            await trio.sleep_forever()
+
+
 async def test_a_leader_that_is_lost_is_told(autojump_clock, fake, zk):
     with pytest.raises(client.LockLost, match="/svc"):
         async with zk.lead("/svc", b"a") as term:

@@ -164,7 +164,9 @@ async def test_kazoo_and_we_read_together_and_write_alone(zk, kazoo):
     reading, writing = ReadLock(kazoo, "/x", "theirs"), WriteLock(kazoo, "/x", "theirs")
 
     async def tries(lock: Lock) -> bool:
-        return await trio.to_thread.run_sync(lambda: lock.acquire(blocking=False))
+        is_held = await trio.to_thread.run_sync(lambda: lock.acquire(blocking=False))
+        await zk.sync()
+        return is_held
 
     async with zk.read_lock("/x", layout="kazoo") as ours:
         assert await tries(reading)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import client as of_the_client
 from benchmarks import workloads
 from benchmarks.ensemble import main
 from benchmarks.load import Connection, Load, Pipeline, WrongReply, pipeline
@@ -130,3 +131,19 @@ def test_a_short_run_of_the_benchmark_fills_its_table(
         assert row["coord"]["throughput"] > 0
         assert row["coord"]["syncs"] > 0
     assert "create 8x100" in capsys.readouterr().out
+
+
+def test_a_short_run_of_the_benchmark_of_the_client_compares_all_ways(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "table.json"
+    status = of_the_client.main(["--rounds", "1", "--requests", "200", "--json", str(output)])
+    table = json.loads(output.read_text())
+    assert [row["operation"] for row in table] == ["get", "set"]
+    for row in table:
+        assert all(row[way] > 0 for way in of_the_client.WAYS)
+        assert row["batch ratio"] == row["batch"] / row["kazoo"]
+    # So short a run says little of the goals; the status says what was found all the same.
+    goals = of_the_client.GOALS.items()
+    assert status == any(row[f"{way} ratio"] > goal for row in table for way, goal in goals)
+    assert "at most: await 0.50, batch 0.33" in capsys.readouterr().out
