@@ -17,7 +17,8 @@
     of the current epoch.
 14. After a restart a disk holds all that was stored on it; where it cannot be read, the replica
     stands in no election, until it was mended or has another history.
-15. No link is refused: what a replica shows of its disk is not less than anybody has heard of it.
+15. No link is refused, but to a process that has ended meanwhile: what a replica shows of its disk
+    is not less than anybody has heard of it.
 
 What clients see has numbers from 20 on: see `history`.
 """
