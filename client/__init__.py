@@ -18,6 +18,7 @@ from client.calls import OPEN_ACL
 from client.client import Client
 from client.codec import JSON, BadData, Codec, strict_converter
 from client.config import Auth, ClientConfig, WhenAway
+from client.counts import CountingInstrument, Counts, Timing
 from client.deadline import Clock, Prove
 from client.errors import (
     Away,
@@ -121,6 +122,8 @@ __all__ = [
     "ConnectionLoss",
     "Contending",
     "Counter",
+    "CountingInstrument",
+    "Counts",
     "DataInconsistency",
     "Discovery",
     "Entry",
@@ -181,6 +184,7 @@ __all__ = [
     "SystemFault",
     "Term",
     "ThrottledOp",
+    "Timing",
     "Tls",
     "Transaction",
     "Tree",
