@@ -34,6 +34,7 @@ from client.events import Event, Resynced
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
+from client.pending import PendingRequest
 from client.recipes.barrier import Barrier
 from client.recipes.claim import Claim
 from client.recipes.config import BadConfig
@@ -160,6 +161,7 @@ __all__ = [
     "OpenStream",
     "OperationTimeout",
     "OutcomeUnknown",
+    "PendingRequest",
     "Permission",
     "Prove",
     "QuotaExceeded",

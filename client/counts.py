@@ -60,8 +60,8 @@ class Counts:
     errors: Mapping[str, int]
     """By operation: how many of these met an error, or were lost."""
     given_up: int
-    """Requests that were cancelled before their outcome was known, or could not be sent; they are in
-    no other figure."""
+    """Requests that were cancelled before their outcome was known, or could not be sent; these are
+    in no other figure."""
     under_way: int
     """Requests that wait for their outcome now, or for a connection."""
     events: Mapping[str, int]

@@ -36,6 +36,9 @@ ATTEMPT_SECONDS_MIN = 0.5
 LASTING_SECONDS = 1.0
 """A connection that lasted as long was a good one; also how often watches are tidied up."""
 
+LOGGED = 10
+"""How many of the requests that the end leaves without an outcome are named in the log."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -143,6 +146,9 @@ class Keeper(Exchange):
                 goodbye = Pending(OpCode.CLOSE_SESSION, CloseSessionRequest())
                 link.post(goodbye)
                 await goodbye.settled()
+        if left := self.pending():
+            first = ", ".join(str(each) for each in left[:LOGGED])
+            _log.debug("closed with %d without an outcome, first: %s", len(left), first)
         self._fail(self._refusal)
         self._tell_state()
 
