@@ -57,7 +57,7 @@ async def test_every_request_of_a_batch_is_seen(autojump_clock, fake):
 
 
 async def test_what_is_pinned_is_seen_with_its_session(autojump_clock, fake, zk):
-    async with trio.open_nursery() as nursery, zk.lock("/l") as held:
+    async with zk.lock("/l") as held, trio.open_nursery() as nursery:
         fake.down = {-1}
         fake.cut()
         await until_quiet()
