@@ -52,7 +52,7 @@ from client.recipes.lease import Lease
 from client.recipes.membership import Member
 from client.recipes.value import Value
 from client.recipes.work import WorkQueue
-from client.session import Session
+from client.session import ExportedSession, Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
 from client.tree import Tree
@@ -131,6 +131,7 @@ __all__ = [
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "ExportedSession",
     "Fence",
     "ForeignUse",
     "Found",

@@ -12,7 +12,7 @@ from client.events import Event, Events, FilledEvents, Resynced
 from client.instruments import State
 from client.pending import PendingRequest
 from client.recipes.config import ConfigWatch
-from client.session import Session
+from client.session import ExportedSession, Session
 from client.sharing import Sharing
 from client.typed import Typed
 from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
@@ -40,6 +40,18 @@ class Client(Sharing):
         if session is None:
             raise Away("there is no session yet")
         return session
+
+    def export_session(self) -> ExportedSession:
+        """Leave the session open at the end of the block; return what resumes it elsewhere.
+
+            exported = zk.export_session()
+            print(exported.id, exported.timeout, exported.zxid, len(exported.password))
+
+        Its ephemeral znodes stay until it is resumed with `connect(..., session=exported)`, or has
+        expired; what is held is given back with its block as ever. End this client's block before:
+        two clients would take the session from each other. Raises Away as `session` does.
+        """
+        return self._calls.keeper.export(self.session)
 
     @property
     def state(self) -> State:

@@ -189,9 +189,15 @@ class Exchange:
         """Raise ClientClosed after the end, and ForeignUse where this client does not belong."""
         if self._refusal is not None:
             raise self._refusal
-        is_ours = os.getpid() == self._process
-        if not is_ours or trio.lowlevel.current_trio_token() is not self._run:
-            raise ForeignUse("the client belongs to another process or another run of Trio")
+        if self.is_forked:
+            raise ForeignUse("this is a fork of the process that connected: connect anew in it")
+        if trio.lowlevel.current_trio_token() is not self._run:
+            raise ForeignUse("another run of Trio connected: connect anew in this one")
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a copy in another process, where the connection is not its own."""
+        return os.getpid() != self._process
 
     def observe(self, pending: Pending) -> Call:
         """Tell the instruments of a request."""

@@ -189,6 +189,11 @@ class Link:
         """Whether it has requests that are not answered."""
         return bool(self._pending)
 
+    @property
+    def is_exported(self) -> bool:
+        """Whether its session goes on elsewhere."""
+        return self.session is not None and self.session.is_exported
+
     def unanswered(self) -> Iterator[PendingRequest]:
         """Yield the requests that wait for their replies; pings are nobody's request."""
         now = self._clock()

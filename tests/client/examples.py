@@ -24,6 +24,7 @@ MACHINERY = {
     "Claim": "lose settle",
     "Held": "lose",
     "Lease": "lose renew stop",
+    "ExportedSession": "resumable",
     "Member": "run stop",
     "Session": "end lose_holds",
     "Stat": "of read",
