@@ -77,6 +77,7 @@ def applying(rows: tuple[Write, ...]) -> Apply:
             for opcode, part_at in _parts(spans_of, body, at):
                 row = parts[opcode]
                 result = row.apply(context, row.needs, body, part_at)
+                context.tree.settle()
                 results.append(headers[opcode] + result)
         except ZooKeeperError as error:
             context.tree.take_back(begun)

@@ -188,6 +188,10 @@ _OWN: tuple[type, ...] = (
     SnapshotAnswer,
     TreeRequest,
 )
+_OF_ANY_VERSION: Final = (Hello, Refusal)
+"""What is understood as far as it goes, so that both sides can say which versions they speak."""
+_LACKING: Final = bytes(32)
+"""Fields are added at their end only; those that an older version lacks are read as 0."""
 _BY_TAG: dict[int, type] = {record.TAG: record for record in _OWN}  # type: ignore[attr-defined]
 
 
@@ -209,6 +213,8 @@ def decode(frame: bytes) -> Any:
         record = _BY_TAG.get(frame[0])
         if record is None:
             raise PeerMessageError(f"no message has the tag {frame[0]}")
+        if record in _OF_ANY_VERSION:
+            frame += _LACKING
         return jute.decode(record, frame, 1)[0]
     except jute.DecodeError as error:
         raise PeerMessageError(f"malformed message with tag {frame[0]}: {error}") from error

@@ -10,19 +10,22 @@ from coord.consensus.standing import NOTHING, Standing
 
 
 class Standings:
-    """The highest standing that each other member has been heard to have."""
+    """The highest standing that each disk of another member has been heard to have.
+
+    That of a lost disk is kept beside that of the one in its place: a copy of it may come back.
+    """
 
     __slots__ = ("_heard",)
 
     def __init__(self) -> None:
-        self._heard: dict[int, tuple[int, Standing]] = {}
+        self._heard: dict[tuple[int, int], Standing] = {}
+        """By replica id and birth number."""
 
     def known(self, peer: int, birth: int) -> Standing:
         """Return how far the disk of this birth number is known to have come."""
-        known_birth, standing = self._heard.get(peer, (birth, NOTHING))
-        return standing if known_birth == birth else NOTHING
+        return self._heard.get((peer, birth), NOTHING)
 
-    def hear(self, peer: int, message: object) -> None:
+    def hear(self, peer: int, birth: int, message: object) -> None:
         """Take note of what a consensus message says of its sender's disk."""
         match message:
             case Ack() | Alive() if message.stored >= 0:
@@ -36,5 +39,5 @@ class Standings:
                 said = Standing(message.epoch, adopted, message.stored)
             case _:
                 return
-        if said > self.known(peer, message.birth):
-            self._heard[peer] = (message.birth, said)
+        if said > self.known(peer, birth):
+            self._heard[peer, birth] = said

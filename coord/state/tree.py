@@ -57,7 +57,6 @@ class Tree:
 
     __slots__ = (
         "_deeper_changes",
-        "_is_multi",
         "_last_birth",
         "_parent",
         "_parent_path",
@@ -98,7 +97,6 @@ class Tree:
         self._parent_path = b""
         self._parent = b""
         self._last_birth = 0
-        self._is_multi = False
         stored = self.row(Table.META, STATE_KEY)
         (
             self.zxid,
@@ -177,8 +175,6 @@ class Tree:
                 self._unlist(parent_path, old)
         self.births += 1
         self._last_birth = zxid
-        if self._is_multi:
-            self.settle()
         if path.count(b"/") > _DEPTH_COUNTED:
             self._deeper_changes[parent_path] = self._deeper_changes.get(parent_path, 0) + 1
         return stat
@@ -243,7 +239,6 @@ class Tree:
     def begin(self) -> Begun:
         """Make all changes from now on revocable; the result is for `keep` or `take_back`."""
         assert not self.births, "what was before a multi is not revoked"
-        self._is_multi = True
         store = self.store
         journal = Journal(store)
         self.store = journal
@@ -252,12 +247,10 @@ class Tree:
 
     def keep(self, begun: Begun) -> None:
         """Let the changes since `begin` stand."""
-        self._is_multi = False
         self.store = begun[0]
 
     def take_back(self, begun: Begun) -> None:
         """Undo the changes since `begin`."""
-        self._is_multi = False
         self.store, journal, counts, self._deeper_changes = begun
         journal.take_back()
         self.node_count, self.ephemeral_count, self.data_bytes, self.sum = counts

@@ -31,7 +31,7 @@ def test_a_replica_whose_disk_was_replaced_never_votes(tmp_path: Path) -> None:
         shutil.copytree(copy, data)
         ensemble.restart(changed, wait=False)
         process = ensemble.processes[changed]
-        wait_for(lambda: not process.running, seconds=10, what="the end of the older copy")
+        wait_for(lambda: not process.running, seconds=30, what="the end of the older copy")
         assert process.status == 1
         assert "older copy of this replica's" in process.output.splitlines()[-1]
         assert "comes with an older copy" in ensemble.processes[leader].output

@@ -2,10 +2,11 @@
 
 import pytest
 
+from coord import jute
 from coord.consensus.messages import Ack, Alive, Candidacy, Heartbeat, Promise
 from coord.consensus.standing import Standing
 from coord.replica.links import ForeignEnsembleError, Link, Links, OutdatedFolderError
-from coord.replica.messages import VERSION, Ground, Hello, Refusal, decode
+from coord.replica.messages import VERSION, Ground, Hello, Refusal, decode, encode
 
 HERE = Standing(0x701, 0x701, 40)
 
@@ -103,6 +104,17 @@ def test_a_stranger_is_refused_with_one_line(message: object, words: str | None)
         assert isinstance(transport.sent[-1], Refusal)
 
 
+def test_a_replica_of_an_older_version_is_told_so() -> None:
+    """Its Hello is shorter, and so are its refusals."""
+    links, lines = links_of(1)
+    frame = encode(hello(2, 1, version=3))[: -len(jute.encode(HERE))]
+    assert links.greeted(links.accepted(FakeTransport()), decode(frame)) is None
+    assert "speaks version 3 of the peer language" in lines[0]
+    frame = encode(Refusal("speaks version 4", Ground.OTHER))[:-3]
+    assert links.greeted(links.dialed(FakeTransport(), 2), decode(frame)) is None
+    assert lines[1:] == ["refused by replica 2: speaks version 4"]
+
+
 def test_who_answers_in_the_place_of_another_is_refused() -> None:
     links, lines = links_of(3)
     link = links.dialed(FakeTransport(), 1)
@@ -142,7 +154,7 @@ def alive(epoch: int, stored: int) -> Alive:
 
 
 def heartbeat(epoch: int, stored: int) -> Heartbeat:
-    return Heartbeat(77, epoch, 1, 0, 1, 1, True, 1002, stored)
+    return Heartbeat(77, epoch, 1, 0, 1, 1, True, stored)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +211,11 @@ def test_a_new_disk_is_not_measured_by_the_one_before() -> None:
     assert link is not None
     links.heard(link, ack(0x701, 41))
     new = hello(2, 1, standing=Standing(0, 0, 0), birth=5)
-    assert links.greeted(links.accepted(FakeTransport()), new) is not None
+    link = links.greeted(links.accepted(FakeTransport()), new)
+    assert link is not None
+    links.heard(link, Ack(0x803, 5, 90, 90))
+    older_copy = hello(2, 1, standing=Standing(0x701, 0x701, 40))  # of the one before
+    assert links.greeted(links.accepted(FakeTransport()), older_copy) is None
 
 
 def test_a_replica_that_is_told_of_its_older_copy_ends() -> None:

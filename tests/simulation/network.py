@@ -48,7 +48,8 @@ class End:
         """Queue one frame."""
         if self.is_closing or not self.is_open:
             return
-        require(frame[0] != peer_messages.Refusal.TAG, f"15: a link is refused: {frame!r}")
+        is_refusal = frame[0] == peer_messages.Refusal.TAG
+        require(not is_refusal or not self.other.is_open, f"15: a link is refused: {frame!r}")
         self.life.boundary()
         if not self.queue:
             self.life.dirty.append(self)
