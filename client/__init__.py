@@ -18,6 +18,7 @@ from client.calls import OPEN_ACL
 from client.client import Client
 from client.codec import JSON, BadData, Codec, strict_converter
 from client.config import Auth, ClientConfig, WhenAway
+from client.counts import CountingInstrument, Counts, Timing
 from client.deadline import Clock, Prove
 from client.errors import (
     Away,
@@ -33,6 +34,7 @@ from client.events import Event, Resynced
 from client.faults import ClientConfigError
 from client.instruments import Call, Instrument, LogInstrument, State
 from client.opening import connect
+from client.pending import PendingRequest
 from client.recipes.barrier import Barrier
 from client.recipes.claim import Claim
 from client.recipes.config import BadConfig
@@ -50,7 +52,7 @@ from client.recipes.lease import Lease
 from client.recipes.membership import Member
 from client.recipes.value import Value
 from client.recipes.work import WorkQueue
-from client.session import Session
+from client.session import ExportedSession, Session
 from client.tls import OpenStream, Tls
 from client.transactions import Guard, Snapshot, Transaction
 from client.tree import Tree
@@ -121,12 +123,15 @@ __all__ = [
     "ConnectionLoss",
     "Contending",
     "Counter",
+    "CountingInstrument",
+    "Counts",
     "DataInconsistency",
     "Discovery",
     "Entry",
     "EphemeralOnLocalSession",
     "Event",
     "EventType",
+    "ExportedSession",
     "Fence",
     "ForeignUse",
     "Found",
@@ -157,6 +162,7 @@ __all__ = [
     "OpenStream",
     "OperationTimeout",
     "OutcomeUnknown",
+    "PendingRequest",
     "Permission",
     "Prove",
     "QuotaExceeded",
@@ -181,6 +187,7 @@ __all__ = [
     "SystemFault",
     "Term",
     "ThrottledOp",
+    "Timing",
     "Tls",
     "Transaction",
     "Tree",

@@ -3,13 +3,16 @@
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
+import attrs
+
 from client.cache import Cache, open_cache
 from client.codec import JSON, Codec
 from client.errors import Away
 from client.events import Event, Events, FilledEvents, Resynced
 from client.instruments import State
+from client.pending import PendingRequest
 from client.recipes.config import ConfigWatch
-from client.session import Session
+from client.session import ExportedSession, Session
 from client.sharing import Sharing
 from client.typed import Typed
 from client.watches import ChildrenWatch, Iteration, TreeWatch, Watch
@@ -38,6 +41,18 @@ class Client(Sharing):
             raise Away("there is no session yet")
         return session
 
+    def export_session(self) -> ExportedSession:
+        """Leave the session open at the end of the block; return what resumes it elsewhere.
+
+            exported = zk.export_session()
+            print(exported.id, exported.timeout, exported.zxid, len(exported.password))
+
+        Its ephemeral znodes stay until it is resumed with `connect(..., session=exported)`, or has
+        expired; what is held is given back with its block as ever. End this client's block before:
+        two clients would take the session from each other. Raises Away as `session` does.
+        """
+        return self._calls.keeper.export(self.session)
+
     @property
     def state(self) -> State:
         """How the client stands to the servers: `if zk.state is State.READ_ONLY: ...`.
@@ -46,6 +61,21 @@ class Client(Sharing):
             print("what is read may be old, or waits")
         """
         return self._calls.keeper.state
+
+    def pending(self) -> list[PendingRequest]:
+        """Return the requests that have no outcome yet: those sent in their order, then the others.
+
+            with trio.move_on_after(5) as patience:
+                await zk.create("/jobs/8")
+            if patience.cancelled_caught:
+                log.warning("still waiting for %s", [str(each) for each in zk.pending()])
+
+        What was cancelled after it was sent stays until its reply comes, for it may be carried out.
+        """
+        return [
+            attrs.evolve(each, path=each.path and self._own(each.path))
+            for each in self._calls.keeper.pending()
+        ]
 
     def watch(self, path: str) -> Watch:
         """Iterate over the states of a znode: `Znode`, or None while it is missing.

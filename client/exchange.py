@@ -4,16 +4,29 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import trio
 
 from client.errors import Away, ForeignUse, SessionChanged
 from client.instruments import Call, Instruments
 from client.link import Link
-from client.pending import Decode, Pending
+from client.pending import Decode, Pending, PendingRequest
 from client.session import Session
 from coord.jute import EncodeError
 from coord.wire.connection import Reply
 from coord.wire.numbers import OpCode
+
+
+@attrs.frozen(eq=False)
+class Waiting:
+    """A task that waits for a connection with room."""
+
+    since: float
+    """Since when, by Trio's clock."""
+    requests: Sequence[Pending]
+    """What it will send."""
+    session: Session | None
+    """What that is pinned to, if it is."""
 
 
 class Exchange:
@@ -28,8 +41,8 @@ class Exchange:
         self._failure: Exception | None = None
         """Why nothing goes on."""
         self._lot = trio.lowlevel.ParkingLot()
-        self._waiting = 0
-        """Requests that wait for room, those included that have been woken and not run yet."""
+        self._waiting: dict[Waiting, None] = {}
+        """Who waits for room, in this order; those included that were woken and did not run yet."""
         self._idle: trio.Event | None = None
         """Set when there may be nothing left to wait for; None: nobody wants to know."""
         self._numbered = 0
@@ -68,7 +81,7 @@ class Exchange:
         while True:
             link = self._link
             if link is None or link.room <= 0 or session is not None or self._failure is not None:
-                link = await self.room(session, waits=waits)
+                link = await self.room(session, waits=waits, requests=(pending,))
             link.post(pending)
             await pending.settled()
             if not pending.is_unsent:
@@ -103,7 +116,7 @@ class Exchange:
             link = self._link
             if link is None or link.room <= 0 or self._failure is not None:
                 try:
-                    link = await self.room(waits=waits)
+                    link = await self.room(waits=waits, requests=requests[number:])
                 except Away as away:
                     for unsent in requests[number:]:
                         unsent.settle(away)
@@ -118,8 +131,30 @@ class Exchange:
         if self._link is not None and self._link.room > 0:
             self._link.post(Pending(opcode, request))
 
-    async def room(self, session: Session | None = None, *, waits: bool = True) -> Link:
-        """Return the connection once there is one with room for another request."""
+    def pending(self) -> list[PendingRequest]:
+        """Return the requests that have no outcome: first those that were sent, in their order."""
+        now = trio.current_time()
+        return [
+            *(() if self._link is None else self._link.unanswered()),
+            *(
+                request.seen(now - waiting.since, waiting.session, is_sent=False)
+                for waiting in self._waiting
+                for request in waiting.requests
+            ),
+        ]
+
+    async def room(
+        self,
+        session: Session | None = None,
+        *,
+        waits: bool = True,
+        requests: Sequence[Pending] = (),
+    ) -> Link:
+        """Return the connection once there is one with room for another request.
+
+        `requests` are those that wait meanwhile: see `pending`.
+        """
+        waiting: Waiting | None = None
         while True:
             if self._failure is not None:
                 raise self._failure
@@ -132,11 +167,12 @@ class Exchange:
                 return link
             if not is_there and not waits:
                 raise Away("there is no connection")
-            self._waiting += 1
+            waiting = waiting or Waiting(trio.current_time(), requests, session)
+            self._waiting[waiting] = None
             try:
                 await self._lot.park()
             finally:
-                self._waiting -= 1
+                del self._waiting[waiting]
                 if self._idle is not None:
                     self._idle.set()
 
@@ -153,9 +189,15 @@ class Exchange:
         """Raise ClientClosed after the end, and ForeignUse where this client does not belong."""
         if self._refusal is not None:
             raise self._refusal
-        is_ours = os.getpid() == self._process
-        if not is_ours or trio.lowlevel.current_trio_token() is not self._run:
-            raise ForeignUse("the client belongs to another process or another run of Trio")
+        if self.is_forked:
+            raise ForeignUse("this is a fork of the process that connected: connect anew in it")
+        if trio.lowlevel.current_trio_token() is not self._run:
+            raise ForeignUse("another run of Trio connected: connect anew in this one")
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a copy in another process, where the connection is not its own."""
+        return os.getpid() != self._process
 
     def observe(self, pending: Pending) -> Call:
         """Tell the instruments of a request."""

@@ -22,7 +22,7 @@ from client.instruments import Instruments, State
 from client.link import FAILURES, Link, LinkLost
 from client.pending import Pending
 from client.servers import Servers, Unreachable
-from client.session import Hold, Session
+from client.session import ExportedSession, Hold, Session
 from client.tls import OpenStream
 from client.vigil import Vigil
 from coord.wire.connection import Notification, Reply
@@ -35,6 +35,9 @@ ATTEMPT_SECONDS_MIN = 0.5
 
 LASTING_SECONDS = 1.0
 """A connection that lasted as long was a good one; also how often watches are tidied up."""
+
+LOGGED = 10
+"""How many of the requests that the end leaves without an outcome are named in the log."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +54,8 @@ class Settings:
     """Tells when sessions end."""
     instruments: Instruments
     """Are told of what happens."""
+    session: ExportedSession | None
+    """What to go on with, if it still lives; None: with a new session."""
     identities: list[Auth] = attrs.field(init=False)
     """Shown on every connection; grows with `add_auth`."""
 
@@ -66,13 +71,14 @@ class Keeper(Exchange):
         super().__init__(settings.instruments)
         self.settings = settings
         self.hub = hub
-        self.session: Session | None = None
+        given = settings.session
+        self.session: Session | None = None if given is None else given.resumable()
         """The session, or the one before while a new one is being made; None before the first."""
         self._config = settings.config
         self._clock = settings.clock
         self._vigil = Vigil(settings.clock)
         self._servers = Servers(settings.config.hosts.addresses, settings.open_stream)
-        self._zxid = 0
+        self._zxid = 0 if given is None else given.zxid
         self._told = State.AWAY
 
     @property
@@ -104,6 +110,11 @@ class Keeper(Exchange):
         """Watch over something that ends with a session."""
         self._vigil.hold(hold, session)
 
+    def export(self, session: Session) -> ExportedSession:
+        """Let a session outlive this client; return what resumes it."""
+        session.is_exported = True
+        return ExportedSession(session.id, session.password, session.timeout, self.zxid)
+
     async def add_auth(self, scheme: str, credential: bytes) -> None:
         """Send a credential, and keep it for later connections."""
         reply = None
@@ -118,6 +129,7 @@ class Keeper(Exchange):
 
     async def attached(self) -> Session:
         """Return the present session once there is a connection with it."""
+        self.check_use()
         while True:
             link = await self.room()
             if link.session is not None and link.session is self.session:
@@ -129,7 +141,11 @@ class Keeper(Exchange):
 
         Where the limit is not enough, the requests fail, and the session expires at the servers.
         finish: waits for the requests that there must be before the others are refused.
+
+        A fork leaves it all to the process that connected.
         """
+        if self.is_forked:
+            return
         with trio.move_on_after(self._config.close_timeout, shield=True) as limit:
             await finish()
         self._refusal = ClientClosed("the client is closed")
@@ -139,10 +155,13 @@ class Keeper(Exchange):
                 await self._idle.wait()
             self._fail(self._refusal)
             link = self._link
-            if link is not None and link.lost is None:
+            if link is not None and link.lost is None and not link.is_exported:
                 goodbye = Pending(OpCode.CLOSE_SESSION, CloseSessionRequest())
                 link.post(goodbye)
                 await goodbye.settled()
+        if left := self.pending():
+            first = ", ".join(str(each) for each in left[:LOGGED])
+            _log.debug("closed with %d without an outcome, first: %s", len(left), first)
         self._fail(self._refusal)
         self._tell_state()
 

@@ -5,14 +5,14 @@ tasks it wakes, so nothing that a user does can stop pings or hold up other task
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NoReturn
 
 import trio
 
 from client.deadline import Clock
 from client.errors import ReplyLost
-from client.pending import NotSent, Pending
+from client.pending import NotSent, Pending, PendingRequest
 from client.session import Session
 from coord.jute import DecodeError
 from coord.wire.connection import ClientConnection, Notification, Reply
@@ -190,6 +190,17 @@ class Link:
     def is_busy(self) -> bool:
         """Whether it has requests that are not answered."""
         return bool(self._pending)
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether its session goes on elsewhere."""
+        return self.session is not None and self.session.is_exported
+
+    def unanswered(self) -> Iterator[PendingRequest]:
+        """Yield the requests that wait for their replies; pings are nobody's request."""
+        now = self._clock()
+        for pending in (*self._auths, *self._pending):
+            yield pending.seen(now - pending.sent_at, self.session, is_sent=True)
 
     def post(self, pending: Pending) -> None:
         """Send a request, in the order of the calls; not on a connection that is lost.

@@ -15,6 +15,7 @@ from client.hub import Hub
 from client.instruments import Instrument, Instruments
 from client.keeper import Keeper, Settings
 from client.recipes.leftovers import Janitor
+from client.session import ExportedSession
 from client.tls import OpenStream, encrypted
 
 
@@ -23,6 +24,7 @@ async def connect(
     hosts: str | ClientConfig,
     *,
     instruments: Iterable[Instrument] = (),
+    session: ExportedSession | None = None,
     open_stream: OpenStream = trio.open_tcp_stream,
     clock: Clock = boottime,
     **overrides: Unpack[Overrides],
@@ -38,6 +40,8 @@ async def connect(
 
     hosts: a connection string, a URL, or a configuration: see `ClientConfig`.
     instruments: are told of what the client does: see `Instrument`.
+    session: what `Client.export_session` returned elsewhere: that session is resumed, or, where it
+        has expired, followed by a new one; the id tells.
     open_stream: for other transports; with `tls` set, what it returns is encrypted.
     clock: for tests.
     overrides: settings that differ from those in `hosts`, by the names of the fields there.
@@ -48,7 +52,7 @@ async def connect(
     if config.tls is not None:
         open_stream = encrypted(open_stream, config.tls)
     hub = Hub()
-    keeper = Keeper(Settings(config, open_stream, clock, Instruments(instruments)), hub)
+    keeper = Keeper(Settings(config, open_stream, clock, Instruments(instruments), session), hub)
     calls = Calls(keeper, hub)
     janitor = Janitor(calls)
     error: BaseException | None = None

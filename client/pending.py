@@ -1,11 +1,14 @@
 """One request on its way: sent, answered, or lost with its connection."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import trio
 
 from client.errors import ReplyLost
+from client.session import Session
 from coord import jute
 from coord.wire.connection import Reply
 from coord.wire.errors import ConnectionLoss, error_for
@@ -15,6 +18,34 @@ from coord.wire.requests import CreateRequest
 
 Decode = Callable[[bytes], Any]
 """Makes of the body of a reply what the request was about; raises ValueError if it cannot."""
+
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class PendingRequest:
+    """A request that has no outcome yet, as it is seen at one moment.
+
+    for each in zk.pending():
+        if each.seconds > 1:
+            print(each.operation, each.path, each.is_sent, each.session)
+    """
+
+    operation: str
+    """What was asked for, as "get_data"."""
+    path: str
+    """The znode it is about; "" where there is none, or several."""
+    seconds: float
+    """For how long it has waited: since it was sent, or else for a connection that takes it."""
+    is_sent: bool
+    """Whether it was handed to a connection, so that servers may carry it out."""
+    session: Session | None
+    """The session it was sent in, or is pinned to; None: it waits, and any session will do."""
+
+    def __str__(self) -> str:
+        since = f"sent {self.seconds:.1f} s ago" if self.is_sent else f"waits {self.seconds:.1f} s"
+        return f"{self.operation} {self.path} ({since})"
 
 
 class NotSent(Exception):  # noqa: N818  (named after what happened)
@@ -112,6 +143,11 @@ class Pending:
         record = EXCHANGES[self.opcode][1]
         return None if record is None else jute.decode(record, reply.body)[0]
 
+    def seen(self, seconds: float, session: Session | None, *, is_sent: bool) -> PendingRequest:
+        """Return how it stands, for somebody to look at."""
+        return PendingRequest(self.opcode.name.lower(), self.path, seconds, is_sent, session)
+
     def _abandon(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self._task = None
+        _log.debug("nobody waits for the reply to %s %s", self.opcode.name.lower(), self.path)
         return trio.lowlevel.Abort.SUCCEEDED

@@ -1,5 +1,6 @@
 """One session: what it is called, until when it is known to live, and what rests on it."""
 
+import math
 from collections import Counter
 from typing import Protocol
 
@@ -44,6 +45,8 @@ class Session:
     doubts: Counter[str] = attrs.field(factory=Counter, init=False, repr=False)
     """By path: how many requests may have made this ephemeral znode, where it never became known of
     at least one whether it did. It grows only where replies are lost."""
+    is_exported: bool = attrs.field(default=False, init=False, repr=False)
+    """Whether it shall not be closed with its client."""
     detached: trio.Event = attrs.field(factory=trio.Event, init=False, repr=False)
     """Set while there is no connection; another object after each reconnection."""
 
@@ -68,3 +71,30 @@ class Session:
         self.holds -= holds
         for hold in holds:
             hold.lose(reason)
+
+
+@attrs.frozen
+class ExportedSession:
+    """What resumes a session in another client, as after a restart of the process.
+
+        async with connect("host:2181") as zk:
+            await zk.create("/me", ephemeral=True)
+            exported = zk.export_session()
+        async with connect("host:2181", session=exported) as zk:
+            print("as before" if zk.session.id == exported.id else "expired meanwhile")
+
+    Whoever knows it has all rights of the session: keep it as secret as a credential.
+    """
+
+    id: int
+    """Of the session."""
+    password: bytes = attrs.field(repr=False)
+    """What proves the right to it; 16 bytes."""
+    timeout: float
+    """In seconds: how long after its client's end it lives on."""
+    zxid: int
+    """The last zxid that its client had seen: no server that has seen less will resume it."""
+
+    def resumable(self) -> Session:
+        """Return the session, of whose life nothing is known yet. For the client's own use."""
+        return Session(self.id, self.password, Proofs(self.timeout, -math.inf, -math.inf))

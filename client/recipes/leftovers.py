@@ -3,8 +3,8 @@
 Whoever gives up a place in a queue cannot wait for ever until that is done: it may have been
 cancelled, and there may be no connection. So it waits for a moment, and the janitor goes on: it
 deletes the znode as soon as it can, as long as the session lasts that owns it. A session that ends
-takes its znodes with it. What no session owns would stay for ever, so the end of a client waits
-for that.
+takes its znodes with it. What no session owns, or one that goes on in another client, would stay,
+so the end of a client waits for that.
 """
 
 import logging
@@ -97,9 +97,10 @@ class Janitor:
         return leftover.done.is_set()
 
     async def finish(self) -> None:
-        """Wait for what would be there still when the session has ended."""
-        for leftover in [each for each in self._queue if not each.is_owned]:
-            await leftover.done.wait()
+        """Wait for what would outlive the client: its session's own goes with the session."""
+        for leftover in self._queue.copy():
+            if not leftover.is_owned or leftover.session.is_exported:
+                await leftover.done.wait()
 
     async def _remove(self, leftover: Leftover) -> None:
         is_first = True

@@ -24,9 +24,11 @@ MACHINERY = {
     "Claim": "lose settle",
     "Held": "lose",
     "Lease": "lose renew stop",
+    "ExportedSession": "resumable",
     "Member": "run stop",
     "Session": "end lose_holds",
     "Stat": "of read",
+    "Timing": "plus",
     "Znode": "read",
     "Ensemble": "keep_running link_closed meet running",
 }
@@ -87,7 +89,7 @@ def modules() -> Iterator[Named]:
     """Yield the modules of the library, for the examples in what they say of themselves."""
     for name in ("client", "client.errors", "client.config", "client.batch", "client.typed"):
         yield named(name, sys.modules[name].__doc__)
-    for name in ("client.cache", "client.codec", "client.instruments"):
+    for name in ("client.cache", "client.codec", "client.counts", "client.instruments"):
         yield named(name, sys.modules[name].__doc__)
 
 

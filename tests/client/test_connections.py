@@ -364,6 +364,26 @@ async def test_use_after_a_fork_raises_at_once(autojump_clock, fake, zk):
     await zk.get("/a")
 
 
+async def test_a_fork_does_not_end_the_session_of_its_parent(autojump_clock, fake):
+    """Where the child leaves the block as well, as sys.exit does, it says nothing to the server."""
+    connected = fake.connect()
+    zk = await connected.__aenter__()
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            connected.__aexit__(None, None, None).send(None)
+            os.write(sending, repr(zk.pending()).encode())
+        finally:
+            os._exit(0)
+    os.close(sending)
+    assert os.read(receiving, 1000) == b"[]"
+    os.close(receiving)
+    os.waitpid(child, 0)  # noqa: ASYNC222  (it has ended)
+    await connected.__aexit__(None, None, None)
+    assert fake.sessions == {}
+
+
 async def test_use_in_another_run_of_trio_raises_at_once(autojump_clock, fake, zk):
     raised = []
 

@@ -110,6 +110,64 @@ async def test_a_logger_is_told_of_all(autojump_clock, fake, caplog):
     ]
 
 
+async def test_what_a_client_does_is_counted(autojump_clock, fake):
+    counting = client.CountingInstrument()
+    async with fake.connect(instruments=[counting]) as zk:
+        fake.mute = {OpCode.GET_DATA}
+        with trio.move_on_after(1):
+            await zk.get("/")
+        fake.mute = {OpCode.EXISTS}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(zk.exists, "/")
+            await trio.sleep(2)
+            assert counting.counts().under_way == 1
+            fake.mute = set()
+            fake.cut()
+        with pytest.raises(client.NoNode):
+            await zk.delete("/a")
+    counts = counting.counts()
+    assert counts.requests == {
+        "exists": client.Timing(2, 2.0),  # the one that was lost, and its repetition
+        "delete": client.Timing(1, 0.0),
+    }
+    assert counts.errors == {"exists": 1, "delete": 1}
+    assert (counts.given_up, counts.under_way) == (1, 0)
+    assert counts.states == {"connected": 2, "away": 1, "closed": 1}
+
+
+async def test_changes_that_servers_tell_of_are_counted(autojump_clock, fake):
+    counting = client.CountingInstrument()
+    async with fake.connect(instruments=[counting]) as zk, zk.watch("/a") as states:
+        await anext(states)
+        await zk.create("/a")
+        await anext(states)
+        assert counting.counts().events == {"node_created": 1}
+
+
+async def lose(fake, zk) -> None:
+    async with zk.lock("/l") as held:
+        fake.tree.delete(held.guard().path)
+        await trio.sleep_forever()
+
+
+async def test_what_is_held_is_counted(autojump_clock, fake):
+    counting = client.CountingInstrument()
+    async with fake.connect(instruments=[counting]) as zk, fake.connect() as other:
+        async with other.lock("/l"):
+            with trio.move_on_after(1):
+                await zk.lock("/l").__aenter__()
+        async with zk.lock("/l"):
+            await trio.sleep(3)
+        before = counting.counts()
+        with pytest.raises(client.LockLost):
+            await lose(fake, zk)
+    counts = counting.counts()
+    assert before.lock_losses == 0
+    assert counts.lock_waits == client.Timing(2, 0.0)
+    assert counts.lock_holds == client.Timing(1, 3.0)
+    assert counts.lock_losses == 1
+
+
 class Telemetry:
     """Both a tracer and a meter, who write down what they are told."""
 
