@@ -26,7 +26,7 @@ MACHINERY = {
     "Lease": "lose renew stop",
     "ExportedSession": "resumable",
     "Member": "run stop",
-    "Session": "end lose_holds",
+    "Session": "end doubt_beside lose_holds",
     "Stat": "of read",
     "Timing": "plus",
     "Znode": "read",
