@@ -342,6 +342,7 @@ class Leader(Role):
             initial=self._initial,
             commit_index=self._journal.commit_index,
             is_quorate=self._is_quorate,
+            birth=self._core.settings.birth,
             stored=self._stored.get(self._core.settings.id, -1),
         )
 

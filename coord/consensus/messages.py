@@ -211,6 +211,8 @@ class Heartbeat:
     """Entries up to here are committed."""
     is_quorate: jute.Bool
     """A replication quorum answers the leader; without one, nobody should wait for it."""
+    birth: jute.Long
+    """Birth number of the sender's disk."""
     stored: jute.Long
     """Durable at the sender up to this index; -1 while its epoch is not durably adopted."""
 

@@ -146,7 +146,7 @@ class Links:
 
     def heard(self, link: Link, message: object) -> None:
         """Take note of what a consensus message says of its sender's disk."""
-        self._standings.hear(link.peer, link.birth, message)
+        self._standings.hear(link.peer, message)
 
     def lost(self, link: Link) -> bool:
         """The link's socket is gone; whether it was the ready one of its peer."""

@@ -25,7 +25,7 @@ class Standings:
         """Return how far the disk of this birth number is known to have come."""
         return self._heard.get((peer, birth), NOTHING)
 
-    def hear(self, peer: int, birth: int, message: object) -> None:
+    def hear(self, peer: int, message: object) -> None:
         """Take note of what a consensus message says of its sender's disk."""
         match message:
             case Ack() | Alive() if message.stored >= 0:
@@ -39,5 +39,5 @@ class Standings:
                 said = Standing(message.epoch, adopted, message.stored)
             case _:
                 return
-        if said > self.known(peer, birth):
-            self._heard[peer, birth] = said
+        if said > self.known(peer, message.birth):
+            self._heard[peer, message.birth] = said

@@ -154,7 +154,7 @@ def alive(epoch: int, stored: int) -> Alive:
 
 
 def heartbeat(epoch: int, stored: int) -> Heartbeat:
-    return Heartbeat(77, epoch, 1, 0, 1, 1, True, stored)
+    return Heartbeat(77, epoch, 1, 0, 1, 1, True, 1002, stored)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +216,15 @@ def test_a_new_disk_is_not_measured_by_the_one_before() -> None:
     links.heard(link, Ack(0x803, 5, 90, 90))
     older_copy = hello(2, 1, standing=Standing(0x701, 0x701, 40))  # of the one before
     assert links.greeted(links.accepted(FakeTransport()), older_copy) is None
+
+
+def test_a_late_word_of_a_lost_disk_is_not_held_against_the_new_one() -> None:
+    links, _lines = links_of(1)
+    new = hello(2, 1, standing=Standing(0x803, 0, 0), birth=5)
+    link = links.greeted(links.accepted(FakeTransport()), new)
+    assert link is not None
+    links.heard(link, ack(0x803, 41))
+    assert links.greeted(links.accepted(FakeTransport()), new) is not None
 
 
 def test_a_replica_that_is_told_of_its_older_copy_ends() -> None:

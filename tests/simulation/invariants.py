@@ -41,7 +41,7 @@ _ACK = Struct(">qqqq")  # epoch, birth, stored, gathered
 _ALIVE = Struct(">qqqqqq")  # epoch, round, sent_ms, birth, stored, gathered
 _CANDIDACY = Struct(">qqq")  # ensemble, epoch, birth
 _PROMISE = Struct(">qqqqq")  # epoch, round, birth, current_epoch, last_index
-_HEARTBEAT = Struct(">8xq33xq")  # ensemble, epoch, five more fields, stored
+_HEARTBEAT = Struct(">8xq33xqq")  # ensemble, epoch, five more fields, birth, stored
 SAID = frozenset({Promise.TAG, Candidacy.TAG, Ack.TAG, Alive.TAG, Heartbeat.TAG})
 """Tags of the messages that a disk must bear out."""
 SLACK_US = 3000
@@ -142,7 +142,7 @@ class Invariants:
         if tag == Ack.TAG:
             epoch, _birth, stored, _gathered = _ACK.unpack_from(frame, 1)
         elif tag == Heartbeat.TAG:
-            epoch, stored = _HEARTBEAT.unpack_from(frame, 1)
+            epoch, _birth, stored = _HEARTBEAT.unpack_from(frame, 1)
             require(disk.hard.promised >= epoch, "6: a leader's own promise is durable")
         else:
             epoch, _round, _sent_ms, _birth, stored, _gathered = _ALIVE.unpack_from(frame, 1)
