@@ -82,12 +82,15 @@ def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object
     except OnlyTheFakeError as error:
         pytest.skip(str(error))
     except BaseExceptionGroup as group:
-        found = group.subgroup(OnlyTheFakeError)
-        while isinstance(found, BaseExceptionGroup):
-            found = found.exceptions[0]
-        if found is None:
+        found, rest = group.split(OnlyTheFakeError)
+        if found is None or rest is not None:
             raise
-        pytest.skip(str(found))
+        pytest.skip(_sentence(found))
+
+
+def _sentence(group: BaseExceptionGroup[OnlyTheFakeError]) -> str:
+    first = group.exceptions[0]
+    return _sentence(first) if isinstance(first, BaseExceptionGroup) else str(first)
 
 
 @pytest.fixture
