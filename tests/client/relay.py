@@ -94,6 +94,8 @@ class Connection:
     asked: list[Asked] = attrs.field(factory=list)
     """In the order in which they came."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    """Of who sends to the client: what the server says, and what the relay says itself."""
 
     def __getattr__(self, name: str) -> NoReturn:
         only_the_fake(f"connections with {name}")
@@ -169,6 +171,10 @@ class Connection:
         await self._answer()
         return asked.answer is None
 
+    async def _send(self, data: bytes) -> None:
+        async with self._turn:
+            await self.stream.send_all(data)
+
     async def _down(self) -> None:
         frames = FrameBuffer(REPLY_BYTES_MAX)
         while data := await self.upstream.receive_some():
@@ -179,11 +185,11 @@ class Connection:
     async def _reply(self, frame: bytes) -> None:
         if self.asked and self.asked[0].opcode == OpCode.CREATE_SESSION:
             del self.asked[0]
-            await self.stream.send_all(encode_frame(self._greeted(frame)))
+            await self._send(encode_frame(self._greeted(frame)))
             return
         xid = int.from_bytes(frame[:4], signed=True)
         if xid == Xid.NOTIFICATION:
-            await self.stream.send_all(encode_frame(frame))
+            await self._send(encode_frame(frame))
             return
         asked = next(each for each in self.asked if each.xid == xid)
         if asked.opcode in ORDERED or asked.opcode == OpCode.CLOSE_SESSION:
@@ -196,7 +202,7 @@ class Connection:
                 asked.mishap.then()
             self.hang_up()
             return
-        await self.stream.send_all(encode_frame(frame))
+        await self._send(encode_frame(frame))
         await self._answer()
 
     def _greeted(self, frame: bytes) -> bytes:
@@ -216,7 +222,7 @@ class Connection:
         """Give the relay's own answers, each when it is its turn."""
         while self.asked and self.asked[0].answer is not None:
             asked = self.asked.pop(0)
-            await self.stream.send_all(asked.answer)
+            await self._send(asked.answer)
             if asked.hangs_up:
                 self.hang_up()
 

@@ -2,12 +2,14 @@
 
 # ruff: noqa: PT012  (what raises is the whole block)
 
+from contextlib import suppress
+
 import attrs
 import pytest
 import trio
 
 import client
-from coord.wire.connection import ClientConnection
+from coord.wire.connection import ClientConnection, Reply
 from coord.wire.numbers import EventType, OpCode
 from coord.wire.records import ConnectRequest
 from coord.wire.requests import CloseSessionRequest
@@ -20,18 +22,29 @@ async def zk(hosts):
 
 
 async def end_session(zk: client.Client, hosts: str) -> None:
-    """Close a session behind its client's back, as an expiry would."""
-    address = client.ClientConfig.of(hosts).hosts.addresses[0]
-    stream = await trio.open_tcp_stream(*address)
-    wire = ClientConnection()
-    hello = ConnectRequest(0, 0, 4000, zk.session.id, zk.session.password, read_only=False)
-    await stream.send_all(wire.connect_frame(hello))
-    while not wire.receive(bytes(await stream.receive_some())):
+    """Close a session behind its client's back, as an expiry would.
+
+    The client may come back in between, and take the session from here.
+    """
+    session = zk.session
+    while not await closes(session, client.ClientConfig.of(hosts).hosts.addresses[0]):
         pass
-    await stream.send_all(wire.encode_request(1, OpCode.CLOSE_SESSION, CloseSessionRequest()))
-    while await stream.receive_some():
-        pass
-    await stream.aclose()
+
+
+async def closes(session: client.Session, address: tuple[str, int]) -> bool:
+    """Try to close a session over a connection of its own."""
+    async with await trio.open_tcp_stream(*address) as stream:
+        wire = ClientConnection()
+        hello = ConnectRequest(0, 0, 4000, session.id, session.password, read_only=False)
+        await stream.send_all(wire.connect_frame(hello))
+        with suppress(trio.BrokenResourceError):
+            while data := bytes(await stream.receive_some()):
+                for event in wire.receive(data):
+                    if isinstance(event, Reply):
+                        return True
+                    goodbye = wire.encode_request(1, OpCode.CLOSE_SESSION, CloseSessionRequest())
+                    await stream.send_all(goodbye)
+    return False
 
 
 async def test_znodes_are_created_read_set_and_deleted(zk):
