@@ -3,11 +3,9 @@
 `pytest tests/client --servers zookeeper` (or coord) runs the tests of the library with it. What
 clients send goes on to the servers, and what these answer comes back; on its way happens what a
 test has asked for. The clock moves only while nothing is under way (see `tests.client.quiet`), so:
-
 * How long a session may be silent is counted here, on the test's clock; the servers are then told
   to end it, and do what they do for one that has expired.
 * The reply to a write is handed over when all servers have carried it out, and told who watches.
-  Servers that lag behind are for tests that say so.
 
 Whatever no server can be told to do raises OnlyTheFakeError, and the test is skipped.
 """
@@ -35,10 +33,8 @@ from tests.ensemble.servers import Ensemble
 
 TIMEOUTS_MS = (2_000, 40_000)
 """What clients may ask for."""
-
 REPLY_BYTES_MAX = (1 << 31) - 1
-"""How long replies may be is for the client to judge."""
-
+"""How long they may be is for the client to judge."""
 HANG_UP = (trio.BrokenResourceError, trio.ClosedResourceError, FrameError)
 
 
@@ -95,7 +91,6 @@ class Connection:
     """In the order in which they came."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
-    """Of who sends to the client: what the server says, and what the relay says itself."""
 
     def __getattr__(self, name: str) -> NoReturn:
         only_the_fake(f"connections with {name}")
