@@ -10,33 +10,25 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import IO, Final, Literal, NoReturn, Self, get_args
+from typing import IO, Any, Final, Literal, Self, get_args
 
 import attrs
 import click
 import trio
 
-from client import Client, Held, LayoutName, LockLost, ZooKeeperError, connect
+from client import Client, ClientConfig, Held, LayoutName, LockLost
 from client.deadline import boottime
 from coord.cli import guardian
-from coord.cli.child import Child, refuse_missing, start_failure, taken_signals
-from coord.cli.settings import settings
-from coord.cli.words import CONNECTED_WITHIN_S
-
-LOST: Final = 69
-"""Exit status when what was held was lost, or no server answers (EX_UNAVAILABLE)."""
+from coord.cli.child import Child, start_failure
+from coord.cli.running import UNAVAILABLE, Running
+from coord.cli.words import hosts_option
 
 HELD_BY_ANOTHER: Final = 75
 """Exit status of `--no-wait` when another holds it (EX_TEMPFAIL)."""
-
-REFUSED: Final = 1
-"""Exit status when the servers refuse, as with NoAuth."""
-
-WRONG: Final = 2
-"""Exit status for what cannot be asked for, as a path without a slash."""
 
 GRACE_SHARE: Final = 0.1
 """Share of the session timeout that a command gets between SIGTERM and the deadline."""
@@ -62,7 +54,7 @@ class Wanted:
     """What is contended for."""
     command: Sequence[str]
     """What runs."""
-    data: bytes
+    data: str
     """What others see of the holder."""
     layout: LayoutName
     """With whose contenders it contends."""
@@ -70,14 +62,6 @@ class Wanted:
     """Whether to wait while another holds it."""
     session_timeout: float | None
     """In seconds, as asked of the servers; None: as the environment says."""
-
-    def run(self) -> NoReturn:
-        """Hold it and run the command; end this process with the exit status."""
-        refuse_missing(self.command)
-        try:
-            sys.exit(trio.run(Holding(self).run))
-        except KeyboardInterrupt:
-            sys.exit(130)
 
 
 class Guard:
@@ -118,70 +102,32 @@ class Guard:
         return "no server proved in time that it is held" if status == 1 else "its guardian ended"
 
 
-class Holding:
+class Holding(Running):
     """One run of `coord lock` or `coord elect`."""
 
     def __init__(self, wanted: Wanted) -> None:
+        super().__init__(wanted.hosts, wanted.path, wanted.command)
         self._wanted = wanted
-        self._child: Child | None = None
-        self._status = 0
         self._ended: str | None = None
         """Why the command was ended by us, in words."""
         self._deadline = 0.0
         """Until when the hold was proved, when last asked."""
         self._grace_s = 0.0
 
-    async def run(self) -> int:
-        """Return the exit status."""
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._forward_signals, nursery.cancel_scope)
-            try:
-                await self._connect()
-            except trio.TooSlowError:
-                self._give_up(f"no server of {self._wanted.hosts} answers", LOST)
-            except ZooKeeperError as error:
-                self._give_up(f"{type(error).__name__}: {self._wanted.path}", REFUSED)
-            except ValueError as error:
-                self._give_up(str(error), WRONG)
-            nursery.cancel_scope.cancel()
-        return self._status
+    def _settings(self) -> ClientConfig:
+        config = super()._settings()
+        if self._wanted.session_timeout is None:
+            return config
+        return attrs.evolve(config, session_timeout=self._wanted.session_timeout)
 
-    def _give_up(self, sentence: str, status: int) -> None:
-        print(f"coord: {sentence}", file=sys.stderr)
-        self._status = status
-
-    async def _forward_signals(
-        self,
-        everything: trio.CancelScope,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        with trio.open_signal_receiver(*taken_signals()) as arriving:
-            task_status.started()
-            async for number in arriving:
-                if self._child is not None:
-                    self._child.signal(number)
-                else:
-                    self._status = 128 + number
-                    everything.cancel()
-
-    async def _connect(self) -> None:
-        wanted = self._wanted
-        with trio.fail_after(CONNECTED_WITHIN_S) as scope:
-            config = settings(wanted.hosts)
-            if wanted.session_timeout is not None:
-                config = attrs.evolve(config, session_timeout=wanted.session_timeout)
-            async with connect(config) as zk:
-                scope.deadline = float("inf")
-                await self._hold(zk)
-
-    async def _hold(self, zk: Client) -> None:
+    async def _work(self, zk: Client) -> None:
         wanted = self._wanted
         take = zk.lock if wanted.what == "lock" else zk.lead
         self._grace_s = zk.session.timeout * GRACE_SHARE
         try:
             with Guard(self._grace_s) as guard:
                 async with take(
-                    wanted.path, wanted.data, layout=wanted.layout, wait=wanted.wait
+                    wanted.path, wanted.data.encode(), layout=wanted.layout, wait=wanted.wait
                 ) as held:
                     await self._run(held, guard, zk.session.timeout * TELL_SHARE)
         except trio.WouldBlock:
@@ -189,7 +135,7 @@ class Holding:
         except LockLost as lost:
             self._ended = lost.reason
         if self._ended is not None:
-            self._give_up(f"{wanted.path} was lost: {self._ended}", LOST)
+            self._give_up(f"{wanted.path} was lost: {self._ended}", UNAVAILABLE)
 
     async def _run(self, held: Held, guard: Guard, interval_s: float) -> None:
         """Run the command; leave nothing of it behind."""
@@ -254,25 +200,50 @@ def default_data() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-data_option = click.option(
-    "--data", default=default_data, show_default="HOST:PID", help="What others see of the holder."
+_OPTIONS: Final = (
+    hosts_option,
+    click.option(
+        "--wait/--no-wait",
+        default=True,
+        show_default=True,
+        help=f"Whether to wait while another holds it, or to end with status {HELD_BY_ANOTHER}.",
+    ),
+    click.option(
+        "--session-timeout",
+        show_default="COORD_SESSION_TIMEOUT, else 10",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Seconds after which the servers give up a holder that is silent.",
+    ),
+    click.option(
+        "--data",
+        default=default_data,
+        show_default="HOST:PID",
+        help="What others see of the holder.",
+    ),
+    click.option(
+        "--layout",
+        default="coord",
+        show_default=True,
+        type=click.Choice(get_args(LayoutName)),
+        help="Whose contenders to contend with: programs that use the same exclude each other.",
+    ),
+    click.argument("path"),
+    click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True),
 )
-layout_option = click.option(
-    "--layout",
-    default="coord",
-    show_default=True,
-    type=click.Choice(get_args(LayoutName)),
-    help="Whose contenders to contend with: programs that use the same exclude each other.",
-)
-wait_option = click.option(
-    "--wait/--no-wait",
-    default=True,
-    show_default=True,
-    help=f"Whether to wait while another holds it, or to end with status {HELD_BY_ANOTHER}.",
-)
-session_option = click.option(
-    "--session-timeout",
-    show_default="COORD_SESSION_TIMEOUT, else 10",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds after which the servers give up a holder that is silent.",
-)
+
+
+def held_options(
+    what: Literal["lock", "lead"], prefix: str
+) -> Callable[[Callable[[Wanted], None]], Callable[..., None]]:
+    """Give a function the command line of what holds something; it gets what is wanted."""
+
+    def decorate(function: Callable[[Wanted], None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(**options: Any) -> None:
+            function(Wanted(what, prefix, **options))
+
+        for option in reversed(_OPTIONS):
+            option(run)
+        return run
+
+    return decorate

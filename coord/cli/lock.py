@@ -2,28 +2,12 @@
 
 import click
 
-from client import LayoutName
-from coord.cli.hold import Wanted, data_option, layout_option, session_option, wait_option
-from coord.cli.words import hosts_option
+from coord.cli.hold import Holding, Wanted, held_options
 
 
 @click.command()
-@hosts_option
-@wait_option
-@session_option
-@data_option
-@layout_option
-@click.argument("path")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def lock(  # noqa: PLR0913  (one for each option)
-    hosts: str,
-    path: str,
-    command: tuple[str, ...],
-    data: str,
-    layout: LayoutName,
-    session_timeout: float | None,
-    wait: bool,  # noqa: FBT001 - click's way
-) -> None:
+@held_options("lock", "COORD_LOCK")
+def lock(wanted: Wanted) -> None:
     """Run COMMAND while holding the lock PATH.
 
     COMMAND finds COORD_LOCK_TOKEN, the fencing token, COORD_LOCK_PATH, COORD_LOCK_ZNODE, the znode
@@ -38,6 +22,4 @@ def lock(  # noqa: PLR0913  (one for each option)
     server answers, 75 when another holds it (with --no-wait), 1 when the servers refuse, 2 for
     wrong usage, 126 or 127 when COMMAND cannot be started.
     """
-    Wanted(
-        "lock", "COORD_LOCK", hosts, path, command, data.encode(), layout, wait, session_timeout
-    ).run()
+    Holding(wanted).main()

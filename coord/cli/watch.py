@@ -5,20 +5,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-import attrs
 import click
-import trio
 
-from client import Client, Znode, ZooKeeperError, connect
-from coord.cli.child import Child, refuse_missing, start_failure, taken_signals
-from coord.cli.settings import settings
-from coord.cli.words import CONNECTED_WITHIN_S, hosts_option
+from client import Client, Znode
+from coord.cli.child import Child, start_failure
+from coord.cli.running import Running
+from coord.cli.words import hosts_option
 from coord.cli.znode import print_data, record
-
-UNAVAILABLE: Final = 69
-"""Exit status when no server answers (EX_UNAVAILABLE)."""
 
 
 @click.command()
@@ -48,86 +42,56 @@ def watch(
     Exit status: with --once and --fail that of the last COMMAND; 69 when no server answers, 1 when
     the servers refuse, 2 for wrong usage, 128 + n after signal n, which COMMAND gets as well.
     """
-    if command:
-        refuse_missing(command)
-    try:
-        sys.exit(trio.run(Watching(hosts, path, command, as_json, once, fail).run))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    Watching(hosts, path, command, as_json=as_json, once=once, fail=fail).main()
 
 
-@attrs.define
-class Watching:
-    """One run of `coord watch`."""
+class Watching(Running):
+    """One run of `coord watch`.
 
-    hosts: str
-    """The servers."""
-    path: str
-    """What is watched."""
-    command: Sequence[str]
-    """What runs for each state; empty: the state is printed."""
-    as_json: bool
-    """Whether it is printed as JSON."""
-    once: bool
-    """Whether the first state is the last."""
-    fail: bool
-    """Whether to end when the command fails."""
-    _child: Child | None = attrs.field(default=None, init=False)
-    _status: int = attrs.field(default=0, init=False)
-    _signal: int = attrs.field(default=0, init=False)
-    """The signal that ended it; 0: none."""
+    command: what runs for each state; empty: the state is printed.
+    as_json: whether it is printed as JSON.
+    once: whether the first state is the last.
+    fail: whether to end when the command fails.
+    """
+
+    def __init__(
+        self,
+        hosts: str,
+        path: str,
+        command: Sequence[str],
+        *,
+        as_json: bool,
+        once: bool,
+        fail: bool,
+    ) -> None:
+        super().__init__(hosts, path, command)
+        self._as_json = as_json
+        self._once = once
+        self._fail = fail
+        self._signal = 0
+        """The signal that ended it; 0: none."""
 
     async def run(self) -> int:
         """Return the exit status."""
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._take_signals, nursery.cancel_scope)
-            try:
-                await self._connect()
-            except trio.TooSlowError:
-                self._give_up(f"no server of {self.hosts} answers", UNAVAILABLE)
-            except ZooKeeperError as error:
-                self._give_up(f"{type(error).__name__}: {self.path}", 1)
-            except ValueError as error:
-                self._give_up(str(error), 2)
-            nursery.cancel_scope.cancel()
-        return 128 + self._signal if self._signal else self._status
+        status = await super().run()
+        return 128 + self._signal if self._signal else status
 
-    def _give_up(self, sentence: str, status: int) -> None:
-        print(f"coord: {sentence}", file=sys.stderr)
-        self._status = status
+    def _take(self, number: int) -> bool:
+        if self._child is None or number not in (signal.SIGUSR1, signal.SIGUSR2):
+            self._signal = number
+        return super()._take(number)
 
-    async def _take_signals(
-        self,
-        everything: trio.CancelScope,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        with trio.open_signal_receiver(*taken_signals()) as arriving:
-            task_status.started()
-            async for number in arriving:
-                if self._child is None or number not in (signal.SIGUSR1, signal.SIGUSR2):
-                    self._signal = number
-                if self._child is not None:
-                    self._child.signal(number)
-                else:
-                    everything.cancel()
-
-    async def _connect(self) -> None:
-        with trio.fail_after(CONNECTED_WITHIN_S) as scope:
-            async with connect(settings(self.hosts)) as zk:
-                scope.deadline = float("inf")
-                await self._follow(zk)
-
-    async def _follow(self, zk: Client) -> None:
+    async def _work(self, zk: Client) -> None:
         async for state in zk.watch(self.path):
             if self.command:
                 await self._handle(state)
-            elif self.as_json:
+            elif self._as_json:
                 print(json.dumps(record(self.path, state)), flush=True)
             elif state is None:
                 print("(no such znode)", flush=True)
             else:
                 print_data(state.data)
-            if self.once or self._signal or (self.fail and self._status):
+            if self._once or self._signal or (self._fail and self._status):
                 return
 
     async def _handle(self, state: Znode | None) -> None:
