@@ -63,7 +63,26 @@ async def created(
     calls = calls.plain
     await calls.sync(owner)
     with _doubting(owner, path):
-        return await _created(calls, path, data, lost, owner=owner, idempotent=idempotent)
+        try:
+            found, stat = await calls.get(path, session=owner)
+        except NoAuth:
+            raise OutcomeUnknown("create", path) from lost
+        except NoNode:
+            parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
+            if idempotent or (parent is not None and parent.pzxid <= lost.zxid):
+                return None
+            raise OutcomeUnknown("create", path) from lost
+        if stat.czxid <= lost.zxid:
+            raise NodeExists(path) from lost
+        if owner is not None and stat.ephemeral_owner == owner.id and found == data:
+            if owner.doubts[path] > 1 and not idempotent:
+                raise OutcomeUnknown("create", path) from lost
+            return path, stat
+        if idempotent and (owner is not None or found != data):
+            raise NodeExists(path) from lost
+        if idempotent:
+            return path, stat
+        raise OutcomeUnknown("create", path) from lost
 
 
 @contextmanager
@@ -79,37 +98,6 @@ def _doubting(owner: Session | None, path: str) -> Iterator[None]:
     finally:
         if owner is not None and is_known:
             owner.doubts -= Counter([path])
-
-
-async def _created(
-    calls: Calls,
-    path: str,
-    data: bytes,
-    lost: ReplyLost,
-    *,
-    owner: Session | None,
-    idempotent: bool,
-) -> tuple[str, Stat] | None:
-    try:
-        found, stat = await calls.get(path, session=owner)
-    except NoAuth:
-        raise OutcomeUnknown("create", path) from lost
-    except NoNode:
-        parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
-        if idempotent or (parent is not None and parent.pzxid <= lost.zxid):
-            return None
-        raise OutcomeUnknown("create", path) from lost
-    if stat.czxid <= lost.zxid:
-        raise NodeExists(path) from lost
-    if owner is not None and stat.ephemeral_owner == owner.id and found == data:
-        if owner.doubts[path] > 1 and not idempotent:
-            raise OutcomeUnknown("create", path) from lost
-        return path, stat
-    if idempotent and (owner is not None or found != data):
-        raise NodeExists(path) from lost
-    if idempotent:
-        return path, stat
-    raise OutcomeUnknown("create", path) from lost
 
 
 async def created_sequential(

@@ -7,6 +7,7 @@ What a read answers lies in the record as it goes out, so a read is a few cuts. 
 up as it comes: what is no legal path is just not there, but for the empty one, which is the root.
 """
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
@@ -18,6 +19,7 @@ from coord.state.paths import ROOT
 from coord.state.permissions import OPEN_ACL_PREFIXED, OPEN_BODY_AT
 from coord.state.record import ACL_LENGTH_AT, STAT_SIZE
 from coord.state.sessions import path_in
+from coord.state.store import Listing
 from coord.state.watches import Watch
 from coord.wire.errors import BadArguments, MarshallingError, NoNode
 
@@ -118,10 +120,26 @@ def _sliced_children(view: View, caller: Caller, path: bytes, watch: int, stat: 
     """Return the names of very many children, and what follows them."""
     if watch:
         view.watches.add(caller.watcher, path, _CHILDREN)
-    parts, count, size = [b""], 0, 0
     listing = view.store.listing(path or ROOT)
+    return (yield from _sliced(listing, lambda names: names, stat))
+
+
+def _sliced_ephemerals(view: View, caller: Caller, prefix: bytes) -> Slices:
+    """Return the paths of very many ephemeral nodes, in any order."""
+
+    def wanted(rows: list[bytes]) -> list[bytes]:
+        return [path for path in map(path_in, rows) if path.startswith(prefix)]
+
+    listing = view.sessions.ephemeral_listing(caller.session_id)
+    return (yield from _sliced(listing, wanted, b""))
+
+
+def _sliced(listing: Listing, wanted: Callable[[list[bytes]], list[bytes]], end: bytes) -> Slices:
+    """Return what is `wanted` of a very long listing, slice by slice, and the end of the body."""
+    parts, count, size = [b""], 0, 0
     try:
-        while names := listing.take(SLICE_NAMES):
+        while rows := listing.take(SLICE_NAMES):
+            names = wanted(rows)
             parts.append(_packed(names))
             count += len(names)
             size += len(parts[-1])
@@ -130,25 +148,7 @@ def _sliced_children(view: View, caller: Caller, path: bytes, watch: int, stat: 
     finally:
         listing.close()
     parts[0] = _pack_int(count)
-    parts.append(stat)
-    return parts
-
-
-def _sliced_ephemerals(view: View, caller: Caller, prefix: bytes) -> Slices:
-    """Return the paths of very many ephemeral nodes, in any order."""
-    parts, count, size = [b""], 0, 0
-    listing = view.sessions.ephemeral_listing(caller.session_id)
-    try:
-        while rows := listing.take(SLICE_NAMES):
-            paths = [path for path in map(path_in, rows) if path.startswith(prefix)]
-            parts.append(_packed(paths))
-            count += len(paths)
-            size += len(parts[-1])
-            check_size(size)
-            yield
-    finally:
-        listing.close()
-    parts[0] = _pack_int(count)
+    parts.append(end)
     return parts
 
 
