@@ -8,17 +8,15 @@ varies. Nobody may be beside one that is alone, and no more than the limit may h
 At the end all is healed, and everything must have been given back.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import attrs
 import trio
-import trio.testing
-from trio._core import _run
 
 import client
+from tests.client import rounds
 from tests.client.cancelling import ephemerals
 from tests.client.conftest import Fake
 from tests.client.fake import fake_ensemble
@@ -143,24 +141,5 @@ async def run(seed: int) -> Report:
         return await Contest(fake, seed).run()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0, help="the first seed")
-    options = parser.parse_args()
-    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[attr-defined]
-    total = Report()
-    for seed in range(options.seed, options.seed + options.rounds):
-        print(f"seed {seed}", end="\r", file=sys.stderr)
-        clock = trio.testing.MockClock(autojump_threshold=0)
-        try:
-            total.add(trio.run(run, seed, clock=clock))
-        except BaseException:
-            print(f"seed {seed} failed")
-            raise
-    print(f"{options.rounds} rounds from seed {options.seed}: {total}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rounds.main(__doc__, run, Report()))

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import attrs
 
 from coord.wire.records import Stat
+from tests.client.seen import Node
 from tests.ensemble import frames
 from tests.ensemble.probe import ClosedError, Probe, Reply, Session, remove_tree
 from tests.ensemble.servers import Ensemble
@@ -33,25 +34,6 @@ class OnlyTheFakeError(Exception):
 
 def only_the_fake(what: str) -> NoReturn:
     raise OnlyTheFakeError(f"only the fake has {what}")
-
-
-@attrs.frozen
-class Node:
-    data: bytes | None
-    owner: int
-    creates: int
-    stat_now: Stat
-
-    def stat(self) -> Stat:
-        return self.stat_now
-
-    @property
-    def version(self) -> int:
-        return self.stat_now.version
-
-    @property
-    def czxid(self) -> int:
-        return self.stat_now.czxid
 
 
 class PatientProbe(Probe):

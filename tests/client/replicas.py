@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
@@ -21,8 +20,8 @@ from coord.operations.batch import encode_operation, encode_request, operation_h
 from coord.operations.internal import AttachRequest, Internal
 from coord.state.record import CREATES_AT, STAT_SIZE, stat_of
 from coord.wire.numbers import CreateFlag, OpCode
-from coord.wire.records import Stat
 from coord.wire.requests import CreateRequest, DeleteRequest, SetDataRequest
+from tests.client.seen import Node
 
 SESSION_MS = 40_000
 """How long the session of somebody else lasts, if nobody asks for it."""
@@ -80,25 +79,6 @@ def are_wanted(request: pytest.FixtureRequest) -> bool:
 
 def only_the_fake(*_: object, **__: object) -> Any:
     raise NotImplementedError("only the fake can do that: name the test in ONLY_FAKE")
-
-
-@attrs.frozen
-class Node:
-    data: bytes
-    owner: int
-    creates: int
-    stat_now: Stat
-
-    def stat(self) -> Stat:
-        return self.stat_now
-
-    @property
-    def version(self) -> int:
-        return self.stat_now.version
-
-    @property
-    def czxid(self) -> int:
-        return self.stat_now.czxid
 
 
 class Tree:

@@ -6,21 +6,7 @@ import trio
 import client
 import client.testing
 from client import State
-
-
-class States(client.Instrument):
-    def __init__(self) -> None:
-        self.told: list[State] = []
-        self._changed = trio.Event()
-
-    def state(self, state: State) -> None:
-        self.told.append(state)
-        self._changed.set()
-        self._changed = trio.Event()
-
-    async def wait(self, wanted: State) -> None:
-        while not self.told or self.told[-1] is not wanted:
-            await self._changed.wait()
+from tests.client.states import States
 
 
 async def test_one_replica_alone_is_read_from_until_the_others_are_back(autojump_clock):

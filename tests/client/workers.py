@@ -10,16 +10,14 @@ every member is there with what it said last. Where sessions are ended from outs
 finish.
 """
 
-import argparse
 import sys
 from collections import Counter
 
 import attrs
 import trio
-import trio.testing
-from trio._core import _run
 
 import client
+from tests.client import rounds
 from tests.client.conftest import Fake
 from tests.client.fake import fake_ensemble
 from tests.client.mishaps import disturb, make_repeatable
@@ -152,24 +150,5 @@ async def run(seed: int) -> Report:
         return await Works(fake, seed).run()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0, help="the first seed")
-    options = parser.parse_args()
-    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[attr-defined]
-    total = Report()
-    for seed in range(options.seed, options.seed + options.rounds):
-        print(f"seed {seed}", end="\r", file=sys.stderr)
-        clock = trio.testing.MockClock(autojump_threshold=0)
-        try:
-            total.add(trio.run(run, seed, clock=clock))
-        except BaseException:
-            print(f"seed {seed} failed")
-            raise
-    print(f"{options.rounds} rounds from seed {options.seed}: {total}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rounds.main(__doc__, run, Report()))

@@ -6,19 +6,20 @@ import attrs
 import pytest
 
 from coord.consensus import checks
-from coord.consensus.effects import Effects, Persist
+from coord.consensus.effects import Persist
 from coord.consensus.invariants import BrokenInvariant
 from coord.consensus.journal import Journal
-from coord.consensus.leader import Leader
 from coord.consensus.membership import Membership
-from coord.consensus.messages import Ack, Promise
-from coord.consensus.node import Node
-from coord.consensus.progress import Progress
 from coord.quorums import parse
 from tests.consensus.chaos import SYSTEMS, Run
 from tests.consensus.checkers import Checkers
 from tests.consensus.disk import Disk, Violation
 from tests.consensus.scenario import newest_history_wins, started
+from tests.simulation.bank.disks import ack_before_the_sync
+from tests.simulation.bank.quorums import (
+    old_entries_committed_by_counting,
+    reads_confirmed_by_a_majority,
+)
 
 SEEDS_MAX = 150
 
@@ -60,37 +61,8 @@ def promise_not_persisted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Disk, "write", write)
 
 
-def ack_before_the_sync(patch: pytest.MonkeyPatch) -> None:
-    kept = Node.take_effects
-
-    def take_effects(node: Node) -> Effects:
-        effects = kept(node)
-        late = effects.send_when_stored
-        early = tuple((peer, m) for _, peer, m in late if isinstance(m, Ack))
-        kept_back = tuple(item for item in late if not isinstance(item[2], Ack))
-        return attrs.evolve(effects, send=effects.send + early, send_when_stored=kept_back)
-
-    patch.setattr(Node, "take_effects", take_effects)
-
-
 def current_epoch_before_the_history(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Disk, "splits_transactions", True)
-
-
-def old_entries_committed_by_counting(patch: pytest.MonkeyPatch) -> None:
-    """The leader takes a promiser's old entries for acknowledgements in its own epoch."""
-    kept = Leader._take_promise
-
-    def take_promise(leader: Leader, progress: Progress, promise: Promise) -> None:
-        kept(leader, progress, promise)
-        if leader._core.membership.counts(progress.peer, promise.birth):
-            reached = max(leader._stored.get(progress.peer, -1), progress.next - 1)
-            leader._stored[progress.peer] = reached
-            leader._stored[leader._core.settings.id] = leader._journal.durable_index
-            leader._advance()
-
-    patch.setattr(Leader, "_take_promise", take_promise)
-    patch.setattr(checks, "synchronisation_suffices", lambda m, stored, first: True)
 
 
 def histories_compared_by_the_last_entry(patch: pytest.MonkeyPatch) -> None:
@@ -113,16 +85,6 @@ def trust_senders_and_disks(patch: pytest.MonkeyPatch) -> None:
     """Leave it to the outcome: do not check what is durable when something is said or stored."""
     patch.setattr(Checkers, "say", lambda checkers, disk, message: None)
     patch.setattr(Disk, "checks_epoch", False)
-
-
-def reads_confirmed_by_a_majority(patch: pytest.MonkeyPatch) -> None:
-    """Wrong where fewer than a majority elect."""
-
-    def reaches(membership: Membership, answered: dict[int, int]) -> int:
-        positions = sorted(answered.get(v, -1) for v in membership.voters)
-        return positions[-(len(positions) // 2 + 1)]
-
-    patch.setattr(checks, "read_confirmation_reaches", reaches)
 
 
 VARIANTS: tuple[Patch, ...] = (

@@ -25,6 +25,13 @@ def serve_config(folder: Path, port: int, extra: str = "") -> Path:
     return path
 
 
+def first_replica(process: subprocess.Popen[str]) -> int:
+    """Return its process id, as `coord dev` says it."""
+    assert process.stdout is not None
+    line = next(line for line in process.stdout if "pid " in line)
+    return int(line.partition("pid ")[2].partition(")")[0])
+
+
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -75,11 +82,7 @@ def test_dev_says_what_to_try_and_ends_on_a_signal_without_leaving_anything() ->
 def test_dev_that_is_told_twice_to_end_does_so_at_once_and_leaves_nothing_either() -> None:
     port = dev_port(1)
     with start_coord("dev", "--replicas", "1", "--port", str(port)) as process:
-        assert process.stdout is not None
-        line = ""
-        while "pid " not in line:
-            line = process.stdout.readline()
-        replica = int(line.partition("pid ")[2].partition(")")[0])
+        replica = first_replica(process)
         os.kill(replica, signal.SIGSTOP)  # so that it does not end by itself
         process.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -93,11 +96,7 @@ def test_dev_that_is_told_twice_to_end_does_so_at_once_and_leaves_nothing_either
 def test_signals_that_come_to_dev_at_once_leave_nothing_either() -> None:
     port = dev_port(1)
     with start_coord("dev", "--replicas", "1", "--port", str(port)) as process:
-        assert process.stdout is not None
-        line = ""
-        while "pid " not in line:
-            line = process.stdout.readline()
-        replica = int(line.partition("pid ")[2].partition(")")[0])
+        replica = first_replica(process)
         process.send_signal(signal.SIGSTOP)  # so that all of them wait when it goes on
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
             process.send_signal(number)
