@@ -57,20 +57,23 @@ class Answer(Pending, Generic[Result]):
     print(answer.result().data)
     """
 
-    __slots__ = ("_decode",)
+    __slots__ = ("_decode", "_own")
 
-    def __init__(self, opcode: OpCode, request: object, decode: Decode | None) -> None:
+    def __init__(
+        self, opcode: OpCode, request: object, decode: Decode | None, own: Callable[[str], str]
+    ) -> None:
         super().__init__(opcode, request)
         self._decode = decode
+        self._own = own
 
     def result(self) -> Result:
         """Return the outcome; raise the error that it was, or OutcomeUnknown for a lost write."""
         if not self.is_settled:
             raise RuntimeError("the batch has not been sent")
         try:
-            return cast("Result", self.decoded(self._decode))
+            return cast("Result", self.decoded(self._decode, self._own))
         except ReplyLost as lost:
-            raise OutcomeUnknown(METHODS[self.opcode], self.path) from lost
+            raise OutcomeUnknown(METHODS[self.opcode], self._own(self.path)) from lost
         except NoNode:
             if self.opcode == OpCode.EXISTS:
                 return cast("Result", None)
@@ -89,10 +92,10 @@ class Batch:
     print([each.result() for each in made], there.result(), names.result())
     """
 
-    def __init__(self, calls: Calls, full: Paths, own: Callable[[str], str]) -> None:
+    def __init__(self, calls: Calls, full: Paths) -> None:
         self._calls = calls
         self._full = full
-        self._own = own
+        self._own = calls.own
         self._answers: list[Answer[Any]] = []
 
     def get(self, path: str) -> Answer[Znode]:
@@ -163,7 +166,7 @@ class Batch:
             await self.send()
 
     def _add(self, opcode: OpCode, request: object, decode: Decode | None) -> Answer[Any]:
-        answer: Answer[Any] = Answer(opcode, request, decode)
+        answer: Answer[Any] = Answer(opcode, request, decode, self._own)
         self._answers.append(answer)
         return answer
 

@@ -48,6 +48,10 @@ class Calls:
     waits: bool = True
     """Whether requests wait for a connection; else they raise Away when there is none."""
 
+    def own(self, full: str) -> str:
+        """Return a path at the servers as the user of this client calls it: for errors."""
+        return self.keeper.own(full)
+
     @property
     def plain(self) -> "Calls":
         """The same requests free of what a hold demands: see `client.pinned`."""

@@ -73,8 +73,7 @@ class Client(Sharing):
         What was cancelled after it was sent stays until its reply comes, for it may be carried out.
         """
         return [
-            attrs.evolve(each, path=each.path and self._own(each.path))
-            for each in self._calls.keeper.pending()
+            attrs.evolve(each, path=self._own(each.path)) for each in self._calls.keeper.pending()
         ]
 
     def watch(self, path: str) -> Watch:

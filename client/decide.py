@@ -66,23 +66,23 @@ async def created(
         try:
             found, stat = await calls.get(path, session=owner)
         except NoAuth:
-            raise OutcomeUnknown("create", path) from lost
+            raise OutcomeUnknown("create", calls.own(path)) from lost
         except NoNode:
             parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
             if idempotent or (parent is not None and parent.pzxid <= lost.zxid):
                 return None
-            raise OutcomeUnknown("create", path) from lost
+            raise OutcomeUnknown("create", calls.own(path)) from lost
         if stat.czxid <= lost.zxid:
-            raise NodeExists(path) from lost
+            raise NodeExists(calls.own(path)) from lost
         if owner is not None and stat.ephemeral_owner == owner.id and found == data:
             if owner.doubts[path] > 1 and not idempotent:
-                raise OutcomeUnknown("create", path) from lost
+                raise OutcomeUnknown("create", calls.own(path)) from lost
             return path, stat
         if idempotent and (owner is not None or found != data):
-            raise NodeExists(path) from lost
+            raise NodeExists(calls.own(path)) from lost
         if idempotent:
             return path, stat
-        raise OutcomeUnknown("create", path) from lost
+        raise OutcomeUnknown("create", calls.own(path)) from lost
 
 
 @contextmanager
@@ -114,7 +114,7 @@ async def created_sequential(
     await calls.sync(owner)
     parent = await calls.exists(path.rpartition("/")[0] or "/", session=owner)
     if parent is None or parent.pzxid > lost.zxid:
-        raise OutcomeUnknown("create", path) from lost
+        raise OutcomeUnknown("create", calls.own(path)) from lost
     return None
 
 
@@ -138,7 +138,7 @@ async def created_marked(
     try:
         names, about = await calls.children(parent or "/", session=owner)
     except NoNode:
-        raise OutcomeUnknown("create", path) from lost
+        raise OutcomeUnknown("create", calls.own(path)) from lost
     for each in names:
         if each.startswith(name):
             stat = await calls.exists(f"{parent}/{each}", session=owner)
@@ -146,7 +146,7 @@ async def created_marked(
                 return f"{parent}/{each}", stat
     if idempotent or about.pzxid <= lost.zxid:
         return None
-    raise OutcomeUnknown("create", path) from lost
+    raise OutcomeUnknown("create", calls.own(path)) from lost
 
 
 async def replaced(
@@ -158,11 +158,11 @@ async def replaced(
     try:
         found, stat = await calls.get(path)
     except NoAuth:
-        raise OutcomeUnknown("set", path) from lost
+        raise OutcomeUnknown("set", calls.own(path)) from lost
     except NoNode:
         if idempotent:
             return None
-        raise OutcomeUnknown("set", path) from lost
+        raise OutcomeUnknown("set", calls.own(path)) from lost
     if stat.mzxid <= lost.zxid:
         return None
     is_ours = found == data and version in (-1, stat.version - 1)
@@ -175,8 +175,8 @@ async def replaced(
         if stat.version <= version:
             return None
         if stat.version == version + 1 and found != data:
-            raise BadVersion(path) from lost
-    raise OutcomeUnknown("set", path) from lost
+            raise BadVersion(calls.own(path)) from lost
+    raise OutcomeUnknown("set", calls.own(path)) from lost
 
 
 async def permitted(calls: Calls, path: str, version: int, lost: ReplyLost) -> None:
@@ -190,7 +190,7 @@ async def permitted(calls: Calls, path: str, version: int, lost: ReplyLost) -> N
     stat = await calls.exists(path)
     is_unchanged = stat is not None and stat.czxid <= lost.zxid and stat.aversion <= version
     if version == -1 or not is_unchanged:
-        raise OutcomeUnknown("set_acls", path) from lost
+        raise OutcomeUnknown("set_acls", calls.own(path)) from lost
 
 
 async def deleted(
@@ -203,7 +203,7 @@ async def deleted(
     if stat is None:
         if idempotent:
             return True
-        raise OutcomeUnknown("delete", path) from lost
+        raise OutcomeUnknown("delete", calls.own(path)) from lost
     if stat.czxid <= lost.zxid or (idempotent and version == -1):
         return None
-    raise OutcomeUnknown("delete", path) from lost
+    raise OutcomeUnknown("delete", calls.own(path)) from lost

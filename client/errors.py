@@ -74,7 +74,7 @@ class OutcomeUnknown(ConnectionLoss):
         self.operation = operation
         """The method that was called, as "set"."""
         self.path = path
-        """The znode it was about, as the servers call it: with the chroot; "" for a transaction."""
+        """The znode it was about, without the chroot; "" for a transaction."""
 
 
 class Away(ConnectionLoss):

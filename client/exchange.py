@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from client.errors import Away, ForeignUse, SessionChanged
+from client.hosts import Hosts
 from client.instruments import Call, Instruments
 from client.link import Link
 from client.pending import Decode, Pending, PendingRequest
@@ -32,9 +33,11 @@ class Waiting:
 class Exchange:
     """What a client asks, and what it is answered; whoever inherits sees to the connection."""
 
-    def __init__(self, instruments: Instruments) -> None:
+    def __init__(self, instruments: Instruments, hosts: Hosts) -> None:
         self.instruments = instruments
         """Are told of what happens; recipes tell them of locks."""
+        self.own = hosts.own
+        """Takes the chroot off a path: what errors name is what the caller knows."""
         self._link: Link | None = None
         self._refusal: Exception | None = None
         """Why no more requests are taken; those that wait already go on."""
@@ -70,7 +73,7 @@ class Exchange:
             await self._observed(pending, session, waits=waits)
         else:
             await self.exchange(pending, session, waits=waits)
-        return pending.decoded(decode)
+        return pending.decoded(decode, self.own)
 
     async def exchange(
         self, pending: Pending, session: Session | None = None, *, waits: bool = True

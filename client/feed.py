@@ -204,7 +204,7 @@ class Feed(Listener):
         elif reply.error == ThrottledOp.code:
             self.mirror.refused(read, reply.zxid)
         else:
-            self._failure = error_for(reply.error, self.path)
+            self._failure = error_for(reply.error, self._calls.own(self.path))
         if self.mirror.is_current:
             self.stale_since = None
         if self.mirror.flying <= self._reads_max // 2:

@@ -27,6 +27,15 @@ class Hosts:
             raise ValueError(f"{path!r} is no path for a chroot")
         return cls(addresses, path)
 
+    def own(self, full: str) -> str:
+        """Return a path at the servers as a client with this chroot calls it; others as they are.
+
+        full: the path at the servers; "" for none, which stays "".
+        """
+        if full.startswith(f"{self.chroot}/"):
+            return full[len(self.chroot) :]
+        return "/" if full and full == self.chroot else full
+
 
 def is_path(path: str) -> bool:
     """Whether this can be the path of a znode, as far as slashes go; servers know the rest."""

@@ -68,7 +68,7 @@ class Keeper(Exchange):
     """Owns the connection and the session, one of each at a time."""
 
     def __init__(self, settings: Settings, hub: Hub) -> None:
-        super().__init__(settings.instruments)
+        super().__init__(settings.instruments, settings.config.hosts)
         self.settings = settings
         self.hub = hub
         given = settings.session

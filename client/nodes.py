@@ -130,7 +130,7 @@ class Nodes:
                 continue
             except ReplyLost as lost:
                 owner = lost.session if ephemeral else None
-                with decide.unless_away("create", full, lost):
+                with decide.unless_away("create", self._own(full), lost):
                     decided = await decision(
                         self._requests, full, value, lost, owner=owner, idempotent=idempotent
                     )
@@ -165,7 +165,7 @@ class Nodes:
             try:
                 await self._requests.delete(full, version)
             except ReplyLost as lost:
-                with decide.unless_away("delete", full, lost):
+                with decide.unless_away("delete", self._own(full), lost):
                     done = await decide.deleted(
                         self._requests, full, version, lost, idempotent=idempotent
                     )
@@ -228,7 +228,7 @@ class Nodes:
             try:
                 return await self._requests.set(full, value, version)
             except ReplyLost as lost:
-                with decide.unless_away("set", full, lost):
+                with decide.unless_away("set", self._own(full), lost):
                     stat = await decide.replaced(
                         self._requests, full, value, version, lost, idempotent=idempotent
                     )
@@ -251,7 +251,7 @@ class Nodes:
             answers = [batch.get(f"/jobs/{name}") for name in names]
         data = [each.result().data for each in answers]
         """
-        return Batch(self._requests, self._full, self._own)
+        return Batch(self._requests, self._full)
 
     def snapshot(self) -> Snapshot:
         """Begin a snapshot: several reads, all of one moment; see `Snapshot`.
@@ -272,7 +272,7 @@ class Nodes:
 
         See `Transaction`.
         """
-        return Transaction(self._requests, self._full, self._own)
+        return Transaction(self._requests, self._full)
 
     # Children.
 
@@ -328,4 +328,4 @@ class Nodes:
 
     def _own(self, full: str) -> str:
         """Return the path as this client sees it."""
-        return full[len(self._chroot) :] or "/" if full.startswith(self._chroot) else full
+        return self._calls.own(full)

@@ -56,7 +56,7 @@ class Operations(Nodes):
                 request = SetAclRequest(full, tuple(acls), version)
                 acl: Stat = await self._requests.write(OpCode.SET_ACL, request, decode=Stat.read)
             except ReplyLost as lost:
-                with decide.unless_away("set_acls", full, lost):
+                with decide.unless_away("set_acls", self._own(full), lost):
                     await decide.permitted(self._requests, full, version, lost)
             else:
                 return acl

@@ -133,11 +133,15 @@ class Pending:
         """Make it as it was before it was sent."""
         self._outcome = None
 
-    def decoded(self, decode: Decode | None) -> Any:
-        """Return what the reply says; raise the error that it bears."""
+    def decoded(self, decode: Decode | None, own: Callable[[str], str]) -> Any:
+        """Return what the reply says; raise the error that it bears.
+
+        own: makes of a path at the servers the one that the error names.
+        """
         reply = self.reply
         if reply.error:
-            raise error_for(reply.error, *([self.path] if hasattr(self.request, "path") else []))
+            path = [own(self.path)] if hasattr(self.request, "path") else []
+            raise error_for(reply.error, *path)
         if decode is not None:
             return decode(reply.body)
         record = EXCHANGES[self.opcode][1]

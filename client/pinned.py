@@ -97,7 +97,7 @@ class PinnedCalls(Calls):
     async def _answer(self, opcode: OpCode, request: Any, result: MultiResult) -> Any:
         reply = result.reply
         if isinstance(reply, ErrorReply):
-            raise error_for(reply.code, request.path)
+            raise error_for(reply.code, self.own(request.path))
         if isinstance(reply, CreateReply) and opcode != OpCode.CREATE:
             # ZooKeeper before 3.8.3 tells the path only: ZOOKEEPER-4026.
             found = await self.read(OpCode.EXISTS, ExistsRequest(reply.path, watch=False))

@@ -152,7 +152,7 @@ class Sharing(Locking):
         how = prove or self._calls.keeper.settings.config.prove
         entries = Entries(self._calls, places, bucket_entries)
         claims = Claims(self._calls, self._janitor, places, how, attempts, self._lines)
-        return WorkQueue(path, entries, claims, (self._full, self._own), self._nursery)
+        return WorkQueue(path, entries, claims, self._full, self._nursery)
 
     def lease(
         self, path: str, seconds: float, data: bytes = b"", *, wait: bool = True

@@ -1,6 +1,6 @@
 """Several writes in one: all of them are carried out, at one moment, or none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -81,17 +81,16 @@ class Snapshot:
         request = MultiRequest(tuple(self._operations))
         reply: MultiReply = await self._calls.read(OpCode.MULTI_READ, request)
         return [
-            _read_result(result.reply, operation.request)
+            self._result(result.reply, operation.request)
             for result, operation in zip(reply.results, self._operations, strict=True)
         ]
 
-
-def _read_result(reply: Any, request: Any) -> Znode | list[str] | ZooKeeperError:
-    if isinstance(reply, ErrorReply):
-        return error_for(reply.code, request.path)
-    if isinstance(reply, GetDataReply):
-        return Znode(reply.data or b"", Stat.of(reply.stat))
-    return list(reply.children)
+    def _result(self, reply: Any, request: Any) -> Znode | list[str] | ZooKeeperError:
+        if isinstance(reply, ErrorReply):
+            return error_for(reply.code, self._calls.own(request.path))
+        if isinstance(reply, GetDataReply):
+            return Znode(reply.data or b"", Stat.of(reply.stat))
+        return list(reply.children)
 
 
 class Transaction:
@@ -106,10 +105,10 @@ class Transaction:
     with a note that says which one it was. Raises OutcomeUnknown when the reply was lost.
     """
 
-    def __init__(self, calls: Calls, full: Paths, own: Callable[[str], str]) -> None:
+    def __init__(self, calls: Calls, full: Paths) -> None:
         self._calls = calls
         self._full = full
-        self._own = own
+        self._own = calls.own
         self._operations: list[MultiOperation] = []
         self.results: list[str | Stat | None] = []
         """After the commit, what `commit` returned."""

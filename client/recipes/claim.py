@@ -70,7 +70,7 @@ class Claim(Held):
 
     _claimed: Claimed = attrs.field(kw_only=True, repr=False)
     _last_attempt: int = attrs.field(kw_only=True, repr=False)
-    _paths: tuple[Paths, Any] = attrs.field(kw_only=True, repr=False)
+    _full: Paths = attrs.field(kw_only=True, repr=False)
     _marks: str = attrs.field(kw_only=True, repr=False)
     _nursery: trio.Nursery = attrs.field(kw_only=True, repr=False)
     _is_settling: bool = attrs.field(default=False, init=False)
@@ -122,7 +122,7 @@ class Claim(Held):
         results are [] when the reply was lost and only the outcome could be found out. Raises
         OutcomeUnknown when not even that could.
         """
-        return Transaction(_Settling(self._calls.keeper, self._calls.hub, claim=self), *self._paths)
+        return Transaction(_Settling(self._calls.keeper, self._calls.hub, claim=self), self._full)
 
     async def settle(self, *writes: MultiOperation) -> tuple[MultiResult, ...]:
         """Let the entry go together with some writes. For the client's own use.

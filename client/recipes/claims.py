@@ -4,7 +4,6 @@ import random
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import attrs
 import trio
@@ -194,7 +193,7 @@ class Claims:
 async def claim(
     claims: Claims,
     path: str,
-    paths: tuple[Paths, Any],
+    full: Paths,
     nursery: trio.Nursery,
     *,
     wait: bool = True,
@@ -202,7 +201,7 @@ async def claim(
     """Claim an entry, hold it while the body runs, and let it go or give it back."""
     claimed = await claims.acquire(wait=wait)
     held = Claim(path, claimed.token, claims.prove, claimed, claims.calls, claimed=claimed,
-                 last_attempt=claims.attempts, paths=paths, marks=claims.places.marks,
+                 last_attempt=claims.attempts, full=full, marks=claims.places.marks,
                  nursery=nursery)  # fmt: skip
     async with holding(held, nursery, claims.janitor):
         try:

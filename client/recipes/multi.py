@@ -65,5 +65,5 @@ async def commit(
         code = result.reply.code if isinstance(result.reply, ErrorReply) else 0
         if code not in (0, RuntimeInconsistency.code):
             path = getattr(operations[place].request, "path", "")
-            raise Refused(place, error_for(code, path))
+            raise Refused(place, error_for(code, calls.own(path)))
     return reply.results

@@ -117,7 +117,8 @@ class Operation:
         return Done(note, 0, 0, tuple(results))
 
     async def _look(self, lost: ReplyLost) -> Done:
-        with decide.unless_away(self.name, self.folder, lost):
+        own = self.calls.own(self.folder)
+        with decide.unless_away(self.name, own, lost):
             await self.calls.sync()
             try:
                 return await self._read()
@@ -125,7 +126,7 @@ class Operation:
                 folder = await self.calls.exists(self.folder)
         in_doubt_for = self.calls.keeper.settings.clock() - self._began
         if folder is None or folder.czxid > lost.zxid or in_doubt_for > MARK_SECONDS_MAX / 2:
-            raise OutcomeUnknown(self.name, self.folder) from lost
+            raise OutcomeUnknown(self.name, own) from lost
         raise NotDone from lost
 
     async def _read(self) -> Done:

@@ -25,7 +25,6 @@ is lost; who needs the work's effect exactly once writes it with `claim.finish()
 """
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import attrs
 import trio
@@ -56,7 +55,7 @@ class WorkQueue:
     """The queue."""
     _entries: Entries
     _claims: Claims
-    _paths: tuple[Paths, Any]
+    _full: Paths
     _nursery: trio.Nursery
 
     async def put(self, data: bytes, *, guard: Guard | None = None) -> str:
@@ -80,7 +79,7 @@ class WorkQueue:
         cancelled, or loses the claim with its session: then the body is cancelled, and LockLost
         raised. After so many attempts as the queue allows it is put with the dead.
         """
-        return claim(self._claims, self.path, self._paths, self._nursery, wait=wait)
+        return claim(self._claims, self.path, self._full, self._nursery, wait=wait)
 
     async def size(self) -> int:
         """Return the number of entries, claimed or not; dead ones are not counted.

@@ -28,3 +28,20 @@ def test_a_connection_string_is_taken_apart(text, addresses, chroot):
 def test_what_is_no_connection_string_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         Hosts.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("chroot", "full", "own"),
+    [
+        ("", "/app", "/app"),
+        ("", "/", "/"),
+        ("/app", "/app/x", "/x"),
+        ("/app", "/app/app", "/app"),
+        ("/app", "/app", "/"),
+        ("/app", "/application", "/application"),
+        ("/app", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_chroot_is_taken_off_where_it_is(chroot, full, own):
+    assert Hosts.parse("a" + chroot).own(full) == own
