@@ -1,10 +1,14 @@
 """Until when a client believes that its session lives."""
 
+import inspect
+import time
+
 import attrs
 import pytest
 import trio
 
 import client
+from client import deadline
 from client.deadline import DRIFT, MARGIN, Proofs, Prove, boottime
 from client.session import Session
 from client.vigil import Vigil
@@ -23,6 +27,12 @@ def test_the_deadline_counts_from_the_latest_answered_request():
 
 def test_the_clock_does_not_go_back():
     assert 0 < boottime() <= boottime()
+
+
+def test_the_clock_runs_on_while_the_machine_sleeps():
+    """Elsewhere it stands still, and a lock that another one has by now counts as held."""
+    assert inspect.signature(client.connect).parameters["clock"].default is boottime
+    assert deadline._CLOCK == time.CLOCK_BOOTTIME
 
 
 async def test_a_reply_counts_from_when_its_request_was_sent(autojump_clock, fake, zk):

@@ -7,6 +7,8 @@ cancelled at every checkpoint is in `test_cancellation.py`, what is lost while h
 
 # ruff: noqa: PT012  (what raises is the whole block)
 
+from contextlib import suppress
+
 import pytest
 import trio
 
@@ -157,34 +159,94 @@ async def test_one_that_waited_while_its_session_was_expired_does_not_enter(
     assert zk.session.id != expired
 
 
-async def test_a_lock_whose_znode_is_deleted_has_one_holder_afterwards(autojump_clock, fake, zk):
-    inside = 0
+async def test_one_that_waited_behind_a_server_that_is_cut_off_does_not_enter(autojump_clock, fake):
+    # Its server knows that its turn has come, but not that its session will be expired.
+    came = []
 
-    async def hold(who: client.Client) -> None:
-        nonlocal inside
-        try:
-            async with who.lock("/x") as held:
-                inside += 1
-                assert inside == 1
-                try:
-                    await trio.sleep(5)
-                finally:
-                    inside -= 1
-                    lost.append(held.lost)
-        except client.LockLost:
-            pass
+    async def stay(who: client.Client, name: str) -> None:
+        async with who.lock("/x"):
+            came.append((name, who.session.id))
+            await trio.sleep(20)
 
-    lost: list[str | None] = []
-    async with fake.connect() as other, trio.open_nursery() as nursery:
-        nursery.start_soon(hold, zk)
-        await trio.sleep(0.1)
-        nursery.start_soon(hold, other)
-        await trio.sleep(1)
-        fake.tree.delete("/x/" + fake.tree.names("/x")[0])
-        await trio.sleep(1)
-        # Whichever it was: the first one has gone, or the second one has joined again.
-        assert inside == 1
-    assert len(lost) == 2
+    async with (
+        fake.connect("one:1") as zk,
+        fake.connect("two:2") as other,
+        fake.connect("two:2") as third,
+        trio.open_nursery() as nursery,
+    ):
+        before = zk.session.id
+        async with other.lock("/x"):
+            nursery.start_soon(stay, zk, "waited")
+            await trio.sleep(1)
+            nursery.start_soon(stay, third, "third")
+            await trio.sleep(30)
+            fake.before(OpCode.GET_CHILDREN2, lambda: fake.cut_off.add(1))
+        await trio.sleep(15)
+        assert before not in fake.sessions
+        assert came == [("third", third.session.id)]
+        fake.cut_off.clear()
+        fake.cut()
+    assert came[1:] == [("waited", zk.session.id)]
+    assert zk.session.id != before
+
+
+async def test_a_znode_whose_creation_was_not_answered_is_not_found_again_in_the_next_session(
+    autojump_clock, fake, zk
+):
+    """Elsewhere it was adopted: the server of the new session still showed it."""
+    await zk.ensure_path("/x")
+    old = zk.session.id
+
+    def expire_and_lag() -> None:
+        (name,) = fake.tree.names("/x")
+        fake.expire(old)
+        fake.tree.put(f"/x/{name}", b"", owner=old)
+
+    fake.drop_reply(OpCode.CREATE2, then=expire_and_lag)
+    with trio.move_on_after(5) as scope:
+        async with zk.lock("/x"):
+            raise AssertionError
+    assert scope.cancelled_caught
+    (name,) = fake.tree.names("/x")
+    assert fake.tree.nodes[f"/x/{name}"].owner == old != zk.session.id
+
+
+async def one_lock_and_three_clients(fake, deleted: int) -> tuple[list[str], int]:
+    """Delete the znode of the n-th in the queue; who entered in which order, and how many were
+    inside at most, those left out that know of their loss."""
+    came, inside, most = [], set(), 0
+
+    async def hold(name: str) -> None:
+        nonlocal most
+        async with fake.connect() as who:
+            with suppress(client.LockLost):
+                async with who.lock("/x"):
+                    came.append(name)
+                    inside.add(name)
+                    most = max(most, len(inside))
+                    try:
+                        await trio.sleep(5)
+                    finally:
+                        inside.remove(name)
+
+    places = []
+    async with trio.open_nursery() as nursery:
+        for name in ("first", "second", "third"):
+            nursery.start_soon(hold, name)
+            await trio.sleep(0.1)
+            places += set(fake.tree.names("/x")) - set(places)
+        fake.tree.delete(f"/x/{places[deleted]}")
+    return came, most
+
+
+async def test_a_lock_whose_znode_is_deleted_has_one_holder_afterwards(autojump_clock, fake):
+    """Elsewhere both took it for held: the one whose znode had gone, and the one behind it."""
+    assert await one_lock_and_three_clients(fake, 0) == (["first", "second", "third"], 1)
+    assert trio.current_time() < 11  # the first one had to go at once
+
+
+async def test_one_whose_znode_is_deleted_while_it_waits_joins_again(autojump_clock, fake):
+    assert await one_lock_and_three_clients(fake, 1) == (["first", "third", "second"], 1)
 
 
 async def test_the_end_of_a_lost_hold_takes_nothing_from_the_next_holder(autojump_clock, fake, zk):

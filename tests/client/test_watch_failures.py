@@ -4,11 +4,22 @@ import gc
 
 import pytest
 import trio
+from trio.testing import memory_stream_pair
 
 import client
+from client import Stat
+from coord import jute
+from coord.wire import records
+from coord.wire.connection import ServerConnection
 from coord.wire.errors import MarshallingError
-from coord.wire.numbers import OpCode
+from coord.wire.frames import encode_notification, encode_reply
+from coord.wire.numbers import EventType, OpCode
+from coord.wire.records import ConnectRequest, ConnectResponse
+from coord.wire.requests import GetChildren2Reply, GetDataReply
 from tests.client.quiet import until_quiet
+
+OF_STATE = [Stat(1, zxid, 0, 0, 0, 0, 0, 0, 1, 1, zxid) for zxid in (1, 2)]
+"""Of the first state of a znode, and of the second."""
 
 
 async def test_whoever_watches_may_use_the_client(autojump_clock, fake, zk):
@@ -62,18 +73,54 @@ async def test_a_change_between_event_and_reading_is_not_missed(autojump_clock, 
         assert (await anext(states)).data == b"4"
 
 
-async def test_an_event_that_overtakes_the_reply_that_set_its_watch_is_heard(
-    autojump_clock, fake, zk
+@pytest.mark.parametrize(
+    ("kind", "event", "states"),
+    [
+        ("watch", EventType.NODE_DATA_CHANGED, [(b"0", OF_STATE[0]), (b"1", OF_STATE[1])]),
+        ("watch_children", EventType.NODE_CHILDREN_CHANGED, [["0"], ["1"]]),
+    ],
+)
+async def test_an_event_right_behind_the_reply_that_set_its_watch_is_heard(
+    autojump_clock, kind, event, states
 ):
-    # The waiter was registered after the reply: the event that came with it found nobody.
-    async with zk.watch("/a") as states:
-        fake.drop_reply(OpCode.GET_DATA)
-        fake.tree.put("/a", b"1")
-        assert (await anext(states)).data == b"1"
-        reply_and_event = fake.connections[0]
-        fake.tree.put("/a", b"2")
-        assert reply_and_event.data == set()
-        assert (await anext(states)).data == b"2"
+    # Whoever waits only once the reply was handled waits for ever: the event has found nobody.
+    async with trio.open_nursery() as nursery:
+
+        async def open_stream(_host: str, _port: int) -> trio.abc.Stream:
+            ours, theirs = memory_stream_pair()
+            nursery.start_soon(tell_with_the_reply, theirs, event)
+            return ours
+
+        async with (
+            client.connect("one:1", open_stream=open_stream, clock=trio.current_time) as zk,
+            getattr(zk, kind)("/a") as found,
+        ):
+            with trio.fail_after(5):
+                assert [await anext(found), await anext(found)] == states
+
+
+async def tell_with_the_reply(stream: trio.abc.Stream, event: EventType) -> None:
+    """Answer each read with what is there by now, the first one together with the next change."""
+    wire, reads = ServerConnection(), 0
+    while data := bytes(await stream.receive_some()):
+        for item in wire.receive(data):
+            if isinstance(item, ConnectRequest):
+                await stream.send_all(wire.accept(ConnectResponse(0, 10_000, 1, bytes(16))))
+                continue
+            xid, opcode = (int.from_bytes(item[at : at + 4], signed=True) for at in (0, 4))
+            answer = encode_reply(xid, 1 + reads, 0)
+            if opcode in (OpCode.GET_DATA, OpCode.GET_CHILDREN2):
+                stat = records.Stat(*OF_STATE[reads])
+                reply = (
+                    GetDataReply(b"%d" % reads, stat)
+                    if opcode == OpCode.GET_DATA
+                    else GetChildren2Reply((f"{reads}",), stat)
+                )
+                answer = encode_reply(xid, 1 + reads, 0, jute.encode(reply))
+                if not reads:
+                    answer += encode_notification(event, b"/a", 2)
+                reads += 1
+            await stream.send_all(answer)
 
 
 @pytest.mark.parametrize("kind", ["watch", "watch_tree", "cache"])
