@@ -138,7 +138,7 @@ class Claim(Held):
         except BaseException as error:
             self._is_settling = not isinstance(error, Refused)
             self._watching = trio.CancelScope()
-            self._nursery.start_soon(watch_own_znode, self)
+            self._nursery.start_soon(watch_own_znode, self, self._watching)
             raise
         self._is_settled = True
         self.session.holds.discard(self)

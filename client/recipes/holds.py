@@ -238,7 +238,7 @@ async def holding(held: Held, nursery: trio.Nursery, janitor: Janitor) -> AsyncI
     error: Exception | None = None
     try:
         calls.keeper.hold(held, place.session)
-        nursery.start_soon(watch_own_znode, held)
+        nursery.start_soon(watch_own_znode, held, held._watching)  # noqa: SLF001
         try:
             with held._scope:  # noqa: SLF001
                 yield
@@ -285,10 +285,10 @@ def _report(held: Held, error: Exception | None) -> None:
     raise lost from error
 
 
-async def watch_own_znode(held: Held) -> None:
-    """Lose the hold when its znode is deleted."""
+async def watch_own_znode(held: Held, scope: trio.CancelScope) -> None:
+    """Lose the hold when its znode is deleted, until the scope is cancelled."""
     place, calls = held._place, held._calls  # noqa: SLF001
-    with held._watching:  # noqa: SLF001
+    with scope:
         waiter = calls.hub.wait_for(place.path, WatcherType.DATA)
         try:
             while True:

@@ -111,6 +111,9 @@ async def leaves_nothing(
 
     `prepare` is called before each; what a foreigner owns then must have gone when it is over.
     """
+    prepare()
+    async with attempt(zk):
+        pass  # makes the parents: else the first attempts do, and none is cancelled further on
     number = 1
     while True:
         prepare()

@@ -297,7 +297,7 @@ async def test_a_count_is_checked(autojump_clock, fake, zk):
         zk.double_barrier("/d", 0)
 
 
-@pytest.mark.parametrize("mishap", ["the reply to the create is lost"])
+@pytest.mark.parametrize("mishap", ["none", "the reply to the create is lost"])
 async def test_who_is_cancelled_at_a_checkpoint_has_left(autojump_clock, fake, zk, mishap):
     assert mishap in MISHAPS
     assert await leaves_nothing(fake, zk, lambda who: who.double_barrier("/d", 1), mishap) > 5
