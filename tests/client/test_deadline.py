@@ -1,4 +1,7 @@
-"""Until when a client believes that its session lives."""
+"""Until when a client believes that its session lives.
+
+That a reply counts from when its request was sent is in `test_link.py`.
+"""
 
 import inspect
 import time
@@ -33,20 +36,6 @@ def test_the_clock_runs_on_while_the_machine_sleeps():
     """Elsewhere it stands still, and a lock that another one has by now counts as held."""
     assert inspect.signature(client.connect).parameters["clock"].default is boottime
     assert deadline._CLOCK == time.CLOCK_BOOTTIME
-
-
-async def test_a_reply_counts_from_when_its_request_was_sent(autojump_clock, fake, zk):
-    await trio.sleep(1)
-
-    async def answer_later() -> None:
-        await trio.sleep(2)
-        fake.mute = set()
-        fake.cut()
-
-    fake.mute = {OpCode.SYNC}
-    fake.start_soon(answer_later)
-    await zk.sync()
-    assert zk.session.proofs.ordered == 3.0  # the greeting and the second sync; not the first
 
 
 @pytest.mark.parametrize("ask", ["get", "exists", "get_children", "get_acls", "who_am_i"])
