@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import trio
 
-from client import Client, EventType, Resynced, Znode
+from client import Client, EventType, Resynced, Znode, ZooKeeperError
+from client.errors import ClientClosed
 from client.watches import ChildrenWatch, Watch
 from coord.cli.shell.output import Output
 
@@ -94,7 +95,13 @@ class Watches:
 
         async def task() -> None:
             with scope:
-                await follow()
+                try:
+                    await follow()
+                except ClientClosed:
+                    pass  # the session has ended, and what it watched with it
+                except ZooKeeperError as error:
+                    name = type(error).__name__
+                    self._output.fault(name, f"the watch of {path} ends: {name}")
             if self._scopes.get((path, kind)) is scope:
                 del self._scopes[path, kind]
                 self._note()
@@ -102,10 +109,10 @@ class Watches:
         self._nursery.start_soon(task)
 
     def _note(self) -> None:
-        if self._scopes:
-            self._none = trio.Event()
-        else:
+        if not self._scopes:
             self._none.set()
+        elif self._none.is_set():  # else somebody may be waiting for this one
+            self._none = trio.Event()
 
     async def _wait_for_data(self, watch: Watch, path: str, before: Znode | None) -> None:
         after = await anext(watch)
