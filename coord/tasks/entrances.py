@@ -77,7 +77,8 @@ class Entrances:
         self._warn = warn
         self._complaints = Complaints(warn)
         self._credentials = None if config.tls is None else Credentials(config.tls, warn)
-        self._handshakes = Handshakes()
+        # Apart: clients that begin many and finish none keep no replica from the others.
+        self._client_handshakes, self._peer_handshakes = Handshakes(), Handshakes()
         self._nursery: trio.Nursery
 
     def open(self) -> None:
@@ -116,7 +117,7 @@ class Entrances:
         assert self._credentials is not None
         context = self._credentials.contexts.client_listener
         try:
-            tls = await self._handshakes.accept(sock, context)
+            tls = await self._client_handshakes.accept(sock, context)
         except HandshakeError as error:
             self._complaints.say(f"refused a client at {_host(address)}: {error}")
             return
@@ -146,7 +147,7 @@ class Entrances:
         assert self._credentials is not None
         context = self._credentials.contexts.peer_listener
         try:
-            tls = await self._handshakes.accept(sock, context)
+            tls = await self._peer_handshakes.accept(sock, context)
         except HandshakeError as error:
             self._complaints.say(f"refused a link from {_host(address)}: {error}")
         else:
@@ -184,7 +185,7 @@ class Entrances:
         assert self._credentials is not None
         context = self._credentials.contexts.peer_dialer
         tls = TlsSocket(sock, context, other.peer.host)
-        return await self._handshakes.shake_hands(tls, DIAL_TIMEOUT_S)
+        return await self._peer_handshakes.shake_hands(tls, DIAL_TIMEOUT_S)
 
     def _peer_socket(self, stream: Stream, address: str) -> PeerSocket:
         made = PeerSocket(self._hub, stream, address, self._received, self.replica.unlinked)

@@ -1,7 +1,8 @@
-"""Links that say nothing: who never says who it is, and who is not there any more."""
+"""Who is let in and kept: those who say who they are, and are there."""
 
 import ctypes
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,15 +14,18 @@ import pytest
 import trio
 import trio.testing
 
-from coord.config import Address, structure
+from coord.config import Config, structure
 from coord.consensus.standing import Standing
+from coord.credentials import contexts
 from coord.replica.clients import Clients
 from coord.replica.links import Link, Links
 from coord.replica.messages import VERSION, Hello, decode, encode
 from coord.replica.replica import Replica
 from coord.tasks.entrances import HELLO_S, Entrances
+from coord.tasks.handshakes import Handshakes
 from coord.tasks.hub import Hub
 from coord.tasks.peer_links import LENGTH
+from tests.certificates import Authority
 from tests.ensemble.processes import reserve_ports
 
 HERE = Standing(0x701, 0x701, 40)
@@ -51,8 +55,15 @@ class Opened:
 
     hub: Hub
     replica: Linked
-    peer: Address
-    """Where replica 1 is reached by the other one."""
+    entrances: Entrances
+    config: Config
+    warnings: list[str]
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Where replica 1 is reached by the other one."""
+        address = self.config.replicas[0].peer
+        return address.host, address.port
 
     async def serve_until(self, what: Callable[[], object], seconds: float) -> None:
         with trio.fail_after(seconds):
@@ -63,14 +74,20 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(own: int, folder: Path) -> AsyncIterator[Opened]:
+async def opened(own: int, folder: Path, **tls: object) -> AsyncIterator[Opened]:
     ports = reserve_ports(4)
     replicas = [
         {"id": place, "peer": f"127.0.0.1:{peer}", "client": f"127.0.0.1:{client}"}
         for place, (peer, client) in enumerate([ports[:2], ports[2:]], 1)
     ]
     config = structure(
-        {"id": own, "data_dir": str(folder), "replicas": replicas, "election_ms": ELECTION_MS}
+        {
+            "id": own,
+            "data_dir": str(folder),
+            "replicas": replicas,
+            "election_ms": ELECTION_MS,
+            **tls,
+        }
     )
     hub, warnings = Hub(), list[str]()
     links = Links(own, own, lambda: 77, lambda: frozenset({1, 2}), lambda: HERE, warnings.append)
@@ -81,7 +98,7 @@ async def opened(own: int, folder: Path) -> AsyncIterator[Opened]:
     try:
         async with trio.open_nursery() as nursery:
             entrances.begin(nursery)
-            yield Opened(hub, replica, config.replicas[0].peer)
+            yield Opened(hub, replica, entrances, config, warnings)
             nursery.cancel_scope.cancel()
     finally:
         hub.close_sockets(kept=())
@@ -107,10 +124,9 @@ async def test_who_opens_a_link_and_does_not_say_who_it_is_is_cut(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
     async with opened(1, tmp_path) as entrances:
-        address = (entrances.peer.host, entrances.peer.port)
         with (
-            socket.create_connection(address) as silent,
-            socket.create_connection(address) as member,
+            socket.create_connection(entrances.peer) as silent,
+            socket.create_connection(entrances.peer) as member,
         ):
             say_hello(member, receiver=1)
             replica = entrances.replica
@@ -130,7 +146,7 @@ async def test_a_link_on_which_nothing_is_acknowledged_is_given_up(
     """Else it would hang for up to two minutes after the other host is back."""
     async with opened(2, tmp_path) as entrances:
         links = entrances.replica.links
-        with socket.create_server((entrances.peer.host, entrances.peer.port)) as listener:
+        with socket.create_server(entrances.peer) as listener:
             listener.settimeout(5)
             other, _ = await trio.to_thread.run_sync(listener.accept)
             with other:
@@ -140,3 +156,34 @@ async def test_a_link_on_which_nothing_is_acknowledged_is_given_up(
                 if not is_idle:
                     links.send(1, b"a frame")
                 await entrances.serve_until(lambda: entrances.replica.lost, 5)
+
+
+def dial(address: tuple[str, int], context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Open a link as another replica does."""
+    return context.wrap_socket(socket.create_connection(address), server_hostname="127.0.0.1")
+
+
+async def test_clients_that_finish_no_handshake_keep_no_replica_out(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.files("replica")
+    tls = {
+        "tls_client_address": f"127.0.0.1:{reserve_ports(1)[0]}",
+        "tls_certificate": str(files.certificate),
+        "tls_key": str(files.key),
+        "tls_authority": str(files.authority),
+    }
+    async with opened(1, tmp_path, **tls) as entrances:
+        entrances.entrances._client_handshakes = Handshakes(under_way_max=1)
+        address = entrances.config.tls_client_address
+        assert address is not None
+        clients = (address.host, address.port)
+        with socket.create_connection(clients), socket.create_connection(clients):
+            await entrances.serve_until(lambda: entrances.warnings, 5)
+            assert "too many handshakes are under way" in entrances.warnings[0]
+            async with trio.open_nursery() as nursery:
+                links = entrances.replica.links
+                nursery.start_soon(entrances.serve_until, lambda: links.ready, 10)
+                context = contexts(files).peer_dialer
+                member = await trio.to_thread.run_sync(dial, entrances.peer, context)
+                say_hello(member, receiver=1)
+            member.close()
