@@ -152,6 +152,16 @@ async def test_a_watch_writes_one_event_as_it_comes_and_one_that_stays_each(
         assert shell.status == 1
 
 
+async def test_a_get_of_what_is_missing_ends_no_watch_for_its_creation(
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(fake) as shell:
+        results, _ = await outcome(shell, capfd, "get -w /b", "stat -w /b", "get -w /b")
+        assert results == []
+        results, _ = await outcome(shell, capfd, "create /b")
+    assert results == ["/b", "event: NodeCreated /b"]
+
+
 async def test_a_shell_ends_although_something_is_watched(
     autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,7 +184,7 @@ async def test_a_watch_that_may_not_go_on_is_told_and_ends_alone(
     autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(fake) as shell:
-        await shell.watches.read(cast("Client", Forbidding()), "/a")
+        await shell.watches.read(cast("Client", Forbidding()), "/a", or_creation=True)
         _, faults = await outcome(shell, capfd, "ls /")
         assert faults == ["coord: the watch of /a ends: NoAuth"]
         assert not shell.watches.has("/a", "data")

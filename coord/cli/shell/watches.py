@@ -36,13 +36,14 @@ class Watches:
         """Whether there is such a watch."""
         return (path, kind) in self._scopes
 
-    async def read(self, zk: Client, path: str) -> Znode | None:
-        """Read a znode, and watch its data, or for its creation, until the next change."""
+    async def read(self, zk: Client, path: str, *, or_creation: bool = False) -> Znode | None:
+        """Read a znode, and watch its data until the next change; on request, its creation too."""
         if self.has(path, "data"):
             return await zk.get(path) if await zk.exists(path) else None
         watch = zk.watch(path)
         state = await anext(watch)
-        self._start(path, "data", lambda: self._wait_for_data(watch, path, state))
+        if state is not None or or_creation:
+            self._start(path, "data", lambda: self._wait_for_data(watch, path, state))
         return state
 
     async def read_children(self, zk: Client, path: str) -> list[str] | None:
