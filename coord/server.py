@@ -92,14 +92,7 @@ class Server:
             config.data_dir, self._trees.file_bytes, self.clients.room, self.warn
         )
         self.node = self._node()
-        self.links = Links(
-            config.id,
-            storage.log.birth,
-            self._ensemble,
-            self._member_ids,
-            self.node.standing,
-            Complaints(self.warn).say,
-        )
+        self.links = self._links()
         transfers = Transfers(self.node, self.links, self._trees)
         self._trees.lowest_transfer = lambda: transfers.lowest_index
         self.replica = Replica(
@@ -271,6 +264,16 @@ class Server:
             self._storage.log,
             random.SystemRandom().randint,
             clock_ms(),
+        )
+
+    def _links(self) -> Links:
+        return Links(
+            self.config.id,
+            self._storage.log.birth,
+            self._ensemble,
+            self._member_ids,
+            self.node.standing,
+            Complaints(self.warn).say,
         )
 
     def _ensemble(self) -> int:
