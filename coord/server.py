@@ -40,6 +40,7 @@ from coord.storage.errors import DamagedEntry, DamagedTree, DataFolderError, Sto
 from coord.storage.start import Storage
 from coord.tasks.disk_space import DiskSpace
 from coord.tasks.entrances import Entrances, ListenError, listen
+from coord.tasks.handshakes import Complaints
 from coord.tasks.hub import Hub
 from coord.tasks.replica_loop import ReplicaLoop, clock_ms
 from coord.tasks.trees import Trees
@@ -91,8 +92,7 @@ class Server:
             config.data_dir, self._trees.file_bytes, self.clients.room, self.warn
         )
         self.node = self._node()
-        birth, standing = storage.log.birth, self.node.standing
-        self.links = Links(config.id, birth, self._ensemble, self._member_ids, standing, self.warn)
+        self.links = self._links()
         transfers = Transfers(self.node, self.links, self._trees)
         self._trees.lowest_transfer = lambda: transfers.lowest_index
         self.replica = Replica(
@@ -264,6 +264,16 @@ class Server:
             self._storage.log,
             random.SystemRandom().randint,
             clock_ms(),
+        )
+
+    def _links(self) -> Links:
+        return Links(
+            self.config.id,
+            self._storage.log.birth,
+            self._ensemble,
+            self._member_ids,
+            self.node.standing,
+            Complaints(self.warn).say,
         )
 
     def _ensemble(self) -> int:

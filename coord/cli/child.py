@@ -132,8 +132,10 @@ class Child:
             return True
         try:
             os.killpg(self.group, 0)
-        except (ProcessLookupError, PermissionError):
+        except ProcessLookupError:
             return False
+        except PermissionError:  # it runs as somebody else, as behind sudo
+            return True
         return True
 
     def signal(self, number: int) -> None:

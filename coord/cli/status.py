@@ -7,8 +7,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from client import ClientConfig
 from coord.cli import slots
-from coord.cli.words import hosts_option, monitor, split_hosts
+from coord.cli.words import hosts_option, monitor
 
 TABLE_WIDTH = 110
 """Columns that the table needs; a narrow terminal wraps it, nothing is cut."""
@@ -27,8 +28,12 @@ def status(hosts: str, as_json: bool, explain: bool) -> None:  # noqa: FBT001 - 
 
     Exit status 1 when a replica does not answer or the ensemble cannot commit.
     """
+    try:
+        addresses = ClientConfig.of(hosts).hosts.addresses
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     rows: list[dict[str, str]] = []
-    for host, port in split_hosts(hosts):
+    for host, port in addresses:
         try:
             row = monitor(host, port)
         except OSError as error:

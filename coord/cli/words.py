@@ -33,12 +33,3 @@ def monitor(host: str, port: int) -> dict[str, str]:
     """The answer to `mntr` as a dict without the prefix `zk_`."""
     rows = (line.partition("\t") for line in ask(host, port, "mntr").splitlines())
     return {key.removeprefix("zk_"): value for key, _tab, value in rows}
-
-
-def split_hosts(hosts: str) -> list[tuple[str, int]]:
-    """The addresses of "host:port,host:port"; a chroot behind them is left out."""
-    found = []
-    for part in hosts.partition("/")[0].split(","):
-        host, _colon, port = part.strip().rpartition(":")
-        found.append((host.strip("[]") or part.strip(), int(port) if port.isdecimal() else 2181))
-    return found

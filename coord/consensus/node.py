@@ -81,17 +81,6 @@ class Node(View):
         self._role: Role = Follower(self._core, wait_ms)
 
     @property
-    def can_propose(self) -> bool:
-        """`propose` would take a batch now."""
-        role = self._role
-        return isinstance(role, Leader) and role.accepts and role.has_room
-
-    @property
-    def is_resigning(self) -> bool:
-        """A hand-over was asked for and has neither succeeded nor been given up."""
-        return isinstance(self._role, Leader) and self._role.is_resigning
-
-    @property
     def deadline_ms(self) -> int:
         """When to call `tick`, if nothing else happens before."""
         return min(self._role.deadline_ms, self._mending.deadline_ms)

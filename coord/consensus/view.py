@@ -105,6 +105,17 @@ class View:
         return role.contact_ms if isinstance(role, Leader) and role.is_established else -1
 
     @property
+    def can_propose(self) -> bool:
+        """`propose` would take a batch now."""
+        role = self._role
+        return isinstance(role, Leader) and role.accepts and role.has_room
+
+    @property
+    def is_resigning(self) -> bool:
+        """A hand-over was asked for and has neither succeeded nor been given up."""
+        return isinstance(self._role, Leader) and self._role.is_resigning
+
+    @property
     def peers(self) -> tuple[PeerStatus, ...]:
         """What a leader knows of the other members; empty when this replica does not lead."""
         return self._role.peers

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
+from librt.strings import read_i32_be, read_i64_be
+
 from coord.state.permissions import encode_identities
 from coord.wire.records import Id
 
@@ -21,12 +23,8 @@ _TIME: Final = Struct(">q")
 _BUNDLE: Final = Struct(">BIQII")
 _LENGTH: Final = Struct(">I")
 _HEAD: Final = Struct(">qIH")
-_OPERATION: Final = Struct(">IqIH")
 _OPCODE: Final = Struct(">i")
 
-_pack_length = _LENGTH.pack
-_operation = _OPERATION.unpack_from
-_opcode = _OPCODE.unpack_from
 
 Operation = tuple[int, int, bytes, int, int, int]
 """session, attachment, identities, opcode, where the body begins in the entry, where it ends."""
@@ -57,7 +55,7 @@ def operation_head(session: int, attachment: int, identities: tuple[Id, ...]) ->
 
 def encode_operation(head: bytes, request: bytes) -> bytes:
     """Return one operation; `request` is the frame behind its xid: op code and body."""
-    return _pack_length(len(head) + len(request)) + head + request
+    return (len(head) + len(request)).to_bytes(4, "big") + head + request
 
 
 def encode_request(opcode: int, body: bytes) -> bytes:
@@ -94,11 +92,16 @@ def bundles_of(entry: bytes) -> Iterator[Bundle]:
 
 def operation_at(entry: bytes, at: int) -> Operation:
     """Read one operation of an entry; the next one begins where this one ends."""
-    length, session, attachment, identities_length = _operation(entry, at)
-    opcode_at = at + 18 + identities_length
-    opcode = _opcode(entry, opcode_at)[0]
-    identities = entry[at + 18 : opcode_at]
-    return session, attachment, identities, opcode, opcode_at + 4, at + 4 + length
+    middle = read_i64_be(entry, at + 10)  # the end of session, attachment, identities_length
+    opcode_at = at + 18 + (middle & 0xFFFF)
+    return (
+        read_i64_be(entry, at + 4),
+        middle >> 16 & 0xFFFFFFFF,
+        entry[at + 18 : opcode_at],
+        read_i32_be(entry, opcode_at),
+        opcode_at + 4,
+        at + 4 + read_i32_be(entry, at),
+    )
 
 
 def count_in(bundle: bytes) -> int:

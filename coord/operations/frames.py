@@ -3,8 +3,9 @@
 What is too short, or of an impossible length, raises MarshallingError; what follows is ignored.
 """
 
-from struct import Struct
 from typing import Final, TypeVar
+
+from librt.strings import read_i32_be
 
 from coord import jute
 from coord.wire.errors import MarshallingError
@@ -14,8 +15,6 @@ BODY_AT: Final = 8
 PATH_AT: Final = BODY_AT + 4
 """Where the characters of a leading path begin."""
 
-_int = Struct(">i").unpack_from
-
 Record = TypeVar("Record")
 
 
@@ -23,7 +22,7 @@ def path_and_watch(frame: bytes) -> tuple[bytes, int]:
     """Read a path and a flag, which is 0 or not."""
     if len(frame) < PATH_AT:
         raise MarshallingError("too short for a path")
-    end = PATH_AT + _int(frame, BODY_AT)[0]
+    end: int = PATH_AT + read_i32_be(frame, BODY_AT)
     if end < PATH_AT or end >= len(frame):
         raise MarshallingError("path or flag")
     return frame[PATH_AT:end], frame[end]
@@ -35,7 +34,7 @@ def path_and_number(frame: bytes) -> tuple[bytes, int]:
     end = PATH_AT + len(path)
     if len(frame) < end + 4:
         raise MarshallingError("too short for a number")
-    return path, _int(frame, end)[0]
+    return path, read_i32_be(frame, end)
 
 
 def path_of(frame: bytes) -> bytes:
@@ -50,7 +49,7 @@ def text_of(frame: bytes) -> bytes | None:
     """Read a text that may be null."""
     if len(frame) < PATH_AT:
         raise MarshallingError("too short for a text")
-    length = _int(frame, BODY_AT)[0]
+    length: int = read_i32_be(frame, BODY_AT)
     if length < -1 or length > len(frame) - PATH_AT:
         raise MarshallingError(f"text of {length} bytes")
     return None if length < 0 else frame[PATH_AT : PATH_AT + length]

@@ -9,8 +9,9 @@ has changed nothing then.
 """
 
 from collections.abc import Mapping
-from struct import Struct
 from typing import Final
+
+from librt.strings import read_i32_be, read_i64_be
 
 from coord import jute
 from coord.operations import spans
@@ -21,7 +22,7 @@ from coord.state.genesis import SPECIAL_PATHS
 from coord.state.paths import ROOT, is_name, is_path
 from coord.state.permissions import OPEN_ACL, OPEN_ACL_PREFIXED, fixed_acl, identities_of
 from coord.state.reaping import is_reapable
-from coord.state.record import ACL_LENGTH_AT, FAMILY, FAMILY_SIZE, HEAD, KIND_AT, Kind, new_head
+from coord.state.record import ACL_LENGTH_AT, HEAD, KIND_AT, Kind, new_head
 from coord.wire.errors import (
     BadArguments,
     BadVersion,
@@ -49,13 +50,7 @@ _TTL_KIND: Final = int(Kind.TTL)
 _HEAD_SIZE: Final = HEAD.size
 _OPEN_SIZE: Final = len(OPEN_ACL)
 _OPEN_HEADS: Final = [new_head(kind, 0, OPEN_ACL) for kind in Kind]
-_VERSION_AT: Final = 36
-"""The data's version, counted from the end of a record."""
 
-_int = Struct(">i").unpack_from
-_long = Struct(">q").unpack_from
-_pack_int = Struct(">i").pack
-_family = FAMILY.unpack_from
 
 # What flags mean, for each family of op codes: the kind, and whether a number is appended.
 # Flags that are missing here get a `_refusal`.
@@ -78,40 +73,40 @@ _TTL: Final[Mapping[int, tuple[int, bool]]] = {
 def create(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Answer with the path."""
     path, _ = _create(context, needs, body, at, _PLAIN)
-    return _pack_int(len(path)) + path
+    return len(path).to_bytes(4, "big") + path
 
 
 def create2(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Answer with path and Stat."""
     path, stat = _create(context, needs, body, at, _PLAIN)
-    return _pack_int(len(path)) + path + stat
+    return len(path).to_bytes(4, "big") + path + stat
 
 
 def create_container(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Create a container, whatever the flags say of its kind; answer with path and Stat."""
     path, stat = _create(context, needs, body, at, _CONTAINER)
-    return _pack_int(len(path)) + path + stat
+    return len(path).to_bytes(4, "big") + path + stat
 
 
 def create_ttl(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Create a node that goes when it is idle and empty; answer with path and Stat."""
     path, stat = _create(context, needs, body, at, _TTL)
-    return _pack_int(len(path)) + path + stat
+    return len(path).to_bytes(4, "big") + path + stat
 
 
 def _create(
     context: Context, needs: int, body: bytes, at: int, modes: Mapping[int, tuple[int, bool]]
 ) -> tuple[bytes, bytes]:
     """Read the request, then create the node; return its path and its Stat."""
-    data_at = at + 4 + _int(body, at)[0]
+    data_at: int = at + 4 + read_i32_be(body, at)
     path = body[at + 4 : data_at]
     acl_at = data_at + 4
-    length = _int(body, data_at)[0]
+    length: int = read_i32_be(body, data_at)
     if length > 0:
         acl_at += length
     is_open = body.startswith(OPEN_ACL, acl_at)
     flags_at = acl_at + _OPEN_SIZE if is_open else spans.acl(body, acl_at)
-    flags = _int(body, flags_at)[0]
+    flags: int = read_i32_be(body, flags_at)
     mode = modes.get(flags)
     if mode is None:
         raise _refusal(flags, context)
@@ -170,7 +165,7 @@ def _ttl(context: Context, body: bytes, at: int) -> int:
     """Return the time to live of a createTTL."""
     if not context.settings.ttl_nodes:
         raise Unimplemented
-    ttl_ms: int = _long(body, at)[0]
+    ttl_ms: int = read_i64_be(body, at)
     if not 0 < ttl_ms <= TTL_MAX_MS:
         raise BadArguments(f"time to live {ttl_ms}")
     return ttl_ms
@@ -178,7 +173,7 @@ def _ttl(context: Context, body: bytes, at: int) -> int:
 
 def delete(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Delete a node without children; the permission is the parent's to give."""
-    version_at = at + 4 + _int(body, at)[0]
+    version_at: int = at + 4 + read_i32_be(body, at)
     path = body[at + 4 : version_at]
     cut = path.rfind(b"/")
     if cut < 0 or path in SPECIAL_PATHS or b"\0" in path:
@@ -192,7 +187,7 @@ def delete(context: Context, needs: int, body: bytes, at: int) -> bytes:
     record = tree.store.get(path)
     if record is None:
         raise NoNode
-    _demand_version(_int(body, version_at)[0], _int(record, len(record) - _VERSION_AT)[0])
+    _demand_version(read_i32_be(body, version_at), znode.version_of(record))
     if znode.children_of(record):
         raise NotEmpty
     _remove(context, path, record, (parent_path, parent))
@@ -226,7 +221,7 @@ def reap(context: Context, _needs: int, body: bytes, at: int) -> bytes:
 
 def set_data(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Replace the data; answer with the Stat."""
-    data_at = at + 4 + _int(body, at)[0]
+    data_at: int = at + 4 + read_i32_be(body, at)
     path = body[at + 4 : data_at]
     tree = context.tree
     record = tree.node(path)
@@ -237,11 +232,11 @@ def set_data(context: Context, needs: int, body: bytes, at: int) -> bytes:
         acl = znode.acl_of(record)
         context.require(needs, acl)
     version_at = data_at + 4
-    length = _int(body, data_at)[0]
+    length: int = read_i32_be(body, data_at)
     if length > 0:
         version_at += length
-    version = _int(body, version_at)[0]
-    if version not in (-1, _int(record, len(record) - _VERSION_AT)[0]):
+    version: int = read_i32_be(body, version_at)
+    if version not in (-1, znode.version_of(record)):
         raise BadVersion
     stat = tree.set_data(path, record, body[data_at:version_at])
     context.changed(_DATA_CHANGED, path, tree.zxid, acl)
@@ -250,7 +245,7 @@ def set_data(context: Context, needs: int, body: bytes, at: int) -> bytes:
 
 def set_acl(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Replace the ACL; answer with the Stat. No watch hears of it."""
-    acl_at = at + 4 + _int(body, at)[0]
+    acl_at: int = at + 4 + read_i32_be(body, at)
     path = body[at + 4 : acl_at]
     record = context.tree.node(path)
     if record is None and not is_path(path):
@@ -260,20 +255,20 @@ def set_acl(context: Context, needs: int, body: bytes, at: int) -> bytes:
     if record is None:
         raise NoNode
     context.require(needs, znode.acl_of(record))
-    aversion = _family(record, len(record) - FAMILY_SIZE)[1]
-    _demand_version(_int(body, version_at)[0], aversion)
+    aversion = znode.aversion_of(record)
+    _demand_version(read_i32_be(body, version_at), aversion)
     return context.tree.set_acl(path, record, acl)
 
 
 def check(context: Context, needs: int, body: bytes, at: int) -> bytes:
     """Demand a version, and change nothing."""
-    version_at = at + 4 + _int(body, at)[0]
+    version_at: int = at + 4 + read_i32_be(body, at)
     path = body[at + 4 : version_at]
     record = context.tree.node(path)
     if record is None:
         raise _missing(path)
     context.require(needs, znode.acl_of(record))
-    _demand_version(_int(body, version_at)[0], _int(record, len(record) - _VERSION_AT)[0])
+    _demand_version(read_i32_be(body, version_at), znode.version_of(record))
     return b""
 
 

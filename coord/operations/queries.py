@@ -8,8 +8,9 @@ up as it comes: what is no legal path is just not there, but for the empty one, 
 """
 
 from collections.abc import Callable
-from struct import Struct
 from typing import Final
+
+from librt.strings import BytesWriter, read_i32_be, write_i32_be
 
 from coord.operations.context import Caller, View, require
 from coord.operations.frames import BODY_AT, PATH_AT, path_and_watch, path_of, text_of
@@ -25,11 +26,6 @@ from coord.wire.errors import BadArguments, MarshallingError, NoNode
 
 _DATA: Final = int(Watch.DATA)
 _CHILDREN: Final = int(Watch.CHILDREN)
-
-_int = Struct(">i").unpack_from
-_pack_int = Struct(">i").pack
-_LENGTHS: Final = [_pack_int(length) for length in range(256)]
-"""The lengths of most names, packed."""
 
 
 def exists(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
@@ -51,7 +47,7 @@ def exists(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
 
 def get_data(view: View, caller: Caller, needs: int, frame: bytes) -> bytes:
     """Answer with data and Stat; the hottest of all reads, so its frame is read in place."""
-    end = PATH_AT + (_int(frame, BODY_AT)[0] if len(frame) > PATH_AT else -1)
+    end = PATH_AT + (read_i32_be(frame, BODY_AT) if len(frame) > PATH_AT else -1)
     if not PATH_AT <= end < len(frame):
         raise MarshallingError("path or flag")
     path = frame[PATH_AT:end]
@@ -91,7 +87,7 @@ def get_all_children_number(view: View, caller: Caller, needs: int, frame: bytes
     """Answer with the number of descendants."""
     path = path_of(frame)
     record = _readable(view, caller, needs, path)
-    return _pack_int(view.tree.descendants(path or ROOT, record))
+    return view.tree.descendants(path or ROOT, record).to_bytes(4, "big")
 
 
 def get_ephemerals(view: View, caller: Caller, _needs: int, frame: bytes) -> bytes | Slices:
@@ -105,7 +101,7 @@ def get_ephemerals(view: View, caller: Caller, _needs: int, frame: bytes) -> byt
     if len(paths) == SLICE_NAMES:
         return _sliced_ephemerals(view, caller, prefix)
     paths = sorted(path for path in map(path_in, paths) if path.startswith(prefix))
-    return _pack_int(len(paths)) + _packed(paths)
+    return len(paths).to_bytes(4, "big") + _packed(paths)
 
 
 def _children(view: View, caller: Caller, path: bytes, watch: int) -> bytes:
@@ -113,7 +109,7 @@ def _children(view: View, caller: Caller, path: bytes, watch: int) -> bytes:
     names = view.store.children(path or ROOT)
     if watch:
         view.watches.add(caller.watcher, path, _CHILDREN)
-    return _pack_int(len(names)) + _packed(names)
+    return len(names).to_bytes(4, "big") + _packed(names)
 
 
 def _sliced_children(view: View, caller: Caller, path: bytes, watch: int, stat: bytes) -> Slices:
@@ -147,19 +143,18 @@ def _sliced(listing: Listing, wanted: Callable[[list[bytes]], list[bytes]], end:
             yield
     finally:
         listing.close()
-    parts[0] = _pack_int(count)
+    parts[0] = count.to_bytes(4, "big")
     parts.append(end)
     return parts
 
 
 def _packed(texts: list[bytes]) -> bytes:
     """Return texts as they go out, each behind its length."""
-    return b"".join(
-        [
-            (_LENGTHS[len(text)] if len(text) < len(_LENGTHS) else _pack_int(len(text))) + text
-            for text in texts
-        ]
-    )
+    packed = BytesWriter()
+    for text in texts:
+        write_i32_be(packed, len(text))
+        packed.write(text)
+    return packed.getvalue()
 
 
 def _readable(view: View, caller: Caller, needs: int, path: bytes) -> bytes:

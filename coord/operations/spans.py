@@ -4,20 +4,18 @@ Each function takes the bytes and where the body begins; it returns where the bo
 follow, as ZooKeeper allows), or raises MarshallingError. What passes here, apply can read.
 """
 
-from struct import Struct
 from typing import Final
+
+from librt.strings import read_i32_be
 
 from coord import jute
 from coord.state.permissions import ACL_BYTES_MAX, ACL_ENTRIES_MAX, OPEN_ACL, AclList
 from coord.wire.errors import InvalidAcl, MarshallingError
 
-_INT: Final = Struct(">i")
 _LONG_SIZE: Final = 8
 _INT_SIZE: Final = 4
 _HEADER_SIZE: Final = 9
 """A MultiHeader: op code, whether it is the last, error."""
-
-_int = _INT.unpack_from
 
 
 def empty(_data: bytes, at: int) -> int:
@@ -61,7 +59,7 @@ def acl(data: bytes, at: int) -> int:
         return at + len(OPEN_ACL)
     # The count is looked at first: decoding a megabyte of entries would hold up everybody.
     _number(data, at)
-    if _int(data, at)[0] > ACL_ENTRIES_MAX:
+    if read_i32_be(data, at) > ACL_ENTRIES_MAX:
         raise InvalidAcl(f"more than {ACL_ENTRIES_MAX} entries")
     try:
         end = jute.decode(AclList, data, at)[1]
@@ -75,7 +73,7 @@ def acl(data: bytes, at: int) -> int:
 def multi_header(data: bytes, at: int) -> tuple[int, bool]:
     """Span the header of one part of a multi; return its op code and whether it is the end."""
     _number(data, at, _HEADER_SIZE)
-    opcode: int = _int(data, at)[0]
+    opcode: int = read_i32_be(data, at)
     return opcode, data[at + _INT_SIZE] != 0
 
 
@@ -83,7 +81,7 @@ def _path(data: bytes, at: int) -> int:
     """Span a path, which cannot be null."""
     if at + _INT_SIZE > len(data):
         raise MarshallingError("too short for a path")
-    length: int = _int(data, at)[0]
+    length: int = read_i32_be(data, at)
     at += _INT_SIZE + length
     if length < 0 or at > len(data):
         raise MarshallingError(f"path of {length} bytes")
@@ -94,7 +92,7 @@ def _buffer(data: bytes, at: int) -> int:
     """Span data, which may be null (-1)."""
     if at + _INT_SIZE > len(data):
         raise MarshallingError("too short for data")
-    length: int = _int(data, at)[0]
+    length: int = read_i32_be(data, at)
     at += _INT_SIZE
     if length > 0:
         at += length

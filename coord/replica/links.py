@@ -73,6 +73,7 @@ class Links:
         standing: Callable[[], Standing],
         warn: Callable[[str], None],
     ) -> None:
+        """`warn` takes a line each time; a fault that goes on has the same line each time."""
         self._own_id = own_id
         self._birth = birth
         self._ensemble = ensemble
@@ -80,7 +81,6 @@ class Links:
         self._standing = standing
         self._standings = Standings()
         self._warn = warn
-        self._warned: set[str] = set()
         self._refused_by: set[int] = set()
         self.ready: dict[int, Link] = {}
 
@@ -124,7 +124,7 @@ class Links:
 
         Raises ForeignEnsembleError and OutdatedFolderError.
         """
-        self._warn_once(f"refused by replica {link.peer}: {refusal.reason}")
+        self._warn(f"refused by replica {link.peer}: {refusal.reason}")
         link.transport.close()
         if not link.peer:
             return  # a stranger, who knows nothing of this replica
@@ -178,8 +178,8 @@ class Links:
         link.transport.send(encode(hello))
 
     def _refuse(self, link: Link, reason: str, ground: Ground) -> None:
-        """Tell the other side why and close; one line in the log for each kind of stranger."""
-        self._warn_once(f"refused a replica: {reason}")
+        """Tell the other side why, and close."""
+        self._warn(f"refused a replica: {reason}")
         link.transport.send(encode(Refusal(reason, ground)))
         link.transport.close()
 
@@ -212,11 +212,6 @@ class Links:
         if not link.transport.vouches_for(hello.sender):
             return f"shows a certificate that does not name the host of replica {hello.sender}"
         return ""
-
-    def _warn_once(self, line: str) -> None:
-        if line not in self._warned and len(self._warned) < 100:
-            self._warned.add(line)
-            self._warn(line)
 
 
 def _place(link: Link) -> str:

@@ -191,7 +191,8 @@ _OWN: tuple[type, ...] = (
 _OF_ANY_VERSION: Final = (Hello, Refusal)
 """What is understood as far as it goes, so that both sides can say which versions they speak."""
 _LACKING: Final = bytes(32)
-"""Fields are added at their end only; those that an older version lacks are read as 0."""
+"""Those of older versions are shorter: what is missing at the end is read as 0. (Of version 3's
+refusals the last field was a Bool, which is no Ground here: the reason says enough.)"""
 _BY_TAG: dict[int, type] = {record.TAG: record for record in _OWN}  # type: ignore[attr-defined]
 
 

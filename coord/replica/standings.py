@@ -13,6 +13,7 @@ class Standings:
     """The highest standing that each disk of another member has been heard to have.
 
     That of a lost disk is kept beside that of the one in its place: a copy of it may come back.
+    It takes an operator to give a member another disk, so there are few.
     """
 
     __slots__ = ("_heard",)

@@ -6,9 +6,9 @@ from typing import Final
 ROOT: Final = b"/"
 
 # Where the parent exists, its path is legal: then only the name has to be looked at.
-_is_plain = re.compile(rb"[ -.0-~]+").fullmatch
+_is_plain: Final = re.compile(rb"[ -.0-~]+").fullmatch
 # UTF-16 units that ZooKeeper forbids; characters beyond 16 bits are pairs of d800-dfff there.
-_is_printable = re.compile(
+_is_printable: Final = re.compile(
     r"[^/\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]+"
 ).fullmatch
 

@@ -13,7 +13,9 @@ and it is the znode's term in the digest of the state.
 from enum import IntEnum
 from struct import Struct
 from typing import Final
-from zlib import crc32
+from zlib import crc32 as _crc32
+
+from librt.strings import BytesWriter, read_i32_be, read_i64_be, write_i32_be, write_i64_be
 
 from coord.wire.records import Stat
 
@@ -41,28 +43,27 @@ ACL_AT: Final = 25
 STAT: Final = Struct(">qqqqiiiqiiq")
 """In the order of `coord.wire.records.Stat`: czxid first, pzxid last."""
 STAT_SIZE: Final = 68
-FAMILY: Final = Struct(">iiqiiq")
-"""The end of Stat, from cversion on: all that the birth or death of a child changes, and more."""
-FAMILY_SIZE: Final = 32
-_LONG: Final = Struct(">q")
+# Where fields lie in it.
+MZXID: Final = 8
+CTIME: Final = 16
+VERSION: Final = 32
+CVERSION: Final = 36
+AVERSION: Final = 40
+OWNER: Final = 44
+DATA_LENGTH: Final = 52
+CHILDREN: Final = 56
+PZXID: Final = 60
 
 _INT_MAX: Final = 2**31 - 1
 _INT_MIN: Final = -(2**31)
 
-_checksum = CHECKSUM.unpack_from
-_pack_checksum = CHECKSUM.pack
-_acl_length = ACL_LENGTH.unpack_from
-_stat = STAT.unpack_from
-_pack_stat = STAT.pack
-_family = FAMILY.unpack_from
-_pack_family = FAMILY.pack
-_long = _LONG.unpack_from
-_pack_long = _LONG.pack
+crc32: Final = _crc32
+"""A name that is final is found at once where this is compiled, an imported one in a dictionary."""
 
 
 def sealed(path: bytes, content: bytes) -> bytes:
     """Return the record of a znode from all that follows its checksum."""
-    return _pack_checksum(crc32(content, crc32(path))) + content
+    return crc32(content, crc32(path)).to_bytes(4, "big") + content
 
 
 def is_intact(path: bytes, record: bytes) -> bool:
@@ -77,67 +78,91 @@ def new_head(kind: int, ttl_ms: int, acl: bytes) -> bytes:
     return HEAD.pack(kind, ttl_ms, 0, len(acl)) + acl
 
 
+def new_record(path: bytes, head: bytes, data: bytes, zxid: int, time_ms: int, owner: int) -> bytes:
+    """Return the record of a new znode; `head` from `new_head`, `data` a jute buffer."""
+    content = BytesWriter()
+    content.write(head)
+    content.write(data)
+    write_i64_be(content, zxid)
+    write_i64_be(content, zxid)
+    write_i64_be(content, time_ms)
+    write_i64_be(content, time_ms)
+    write_i64_be(content, 0)
+    write_i32_be(content, 0)
+    write_i64_be(content, owner)
+    write_i32_be(content, len(data) - 4)
+    write_i32_be(content, 0)
+    write_i64_be(content, zxid)
+    return sealed(path, content.getvalue())
+
+
 def with_data(
     record: bytes, path: bytes, data: bytes, zxid: int, time_ms: int
 ) -> tuple[bytes, bytes]:
     """Return the record after a change of the data, a jute buffer; and its Stat."""
-    czxid, _, ctime, _, version, cversion, aversion, owner, _, children, pzxid = _stat(
-        record, len(record) - STAT_SIZE
-    )
-    stat = _pack_stat(
-        czxid, zxid, ctime, time_ms,
-        version + 1 if version not in _VERSIONS_BEFORE_A_JUMP else next_version(version),
-        cversion, aversion, owner, len(data) - 4, children, pzxid,
-    )  # fmt: skip
-    content = record[HEAD_AT : ACL_AT + _acl_length(record, ACL_LENGTH_AT)[0]] + data + stat
-    return _pack_checksum(crc32(content, crc32(path))) + content, stat
+    at = len(record) - STAT_SIZE
+    version: int = read_i32_be(record, at + VERSION)
+    content = BytesWriter()
+    content.write(record[HEAD_AT : ACL_AT + read_i32_be(record, ACL_LENGTH_AT)])
+    content.write(data)
+    write_i64_be(content, read_i64_be(record, at))
+    write_i64_be(content, zxid)
+    write_i64_be(content, read_i64_be(record, at + CTIME))
+    write_i64_be(content, time_ms)
+    write_i32_be(content, next_version(version))
+    content.write(record[at + CVERSION : at + DATA_LENGTH])
+    write_i32_be(content, len(data) - 4)
+    content.write(record[at + CHILDREN :])
+    new = sealed(path, content.getvalue())
+    return new, new[-STAT_SIZE:]
 
 
 def with_children_created(record: bytes, path: bytes, zxid: int, count: int) -> tuple[bytes, int]:
     """Return a parent's record after the birth of so many children; and how its checksum moved."""
-    family_at = len(record) - FAMILY_SIZE
-    cversion, aversion, owner, length, children, _ = _family(record, family_at)
+    at = len(record) - STAT_SIZE
+    cversion: int = read_i32_be(record, at + CVERSION)
     cversion += count
-    content = (
-        record[HEAD_AT:CREATES_AT]
-        + _pack_long(_long(record, CREATES_AT)[0] + count)
-        + record[ACL_LENGTH_AT:family_at]
-        + _pack_family(
-            cversion if cversion <= _INT_MAX else cversion + 2 * _INT_MIN,
-            aversion, owner, length, children + count, zxid,
-        )
-    )  # fmt: skip
-    checksum = crc32(content, crc32(path))
-    return _pack_checksum(checksum) + content, checksum - _checksum(record)[0]
+    content = BytesWriter()
+    content.write(record[HEAD_AT:CREATES_AT])
+    write_i64_be(content, read_i64_be(record, CREATES_AT) + count)
+    content.write(record[ACL_LENGTH_AT : at + CVERSION])
+    write_i32_be(content, cversion if cversion <= _INT_MAX else cversion + 2 * _INT_MIN)
+    return _with_family(content, record, path, zxid, count)
 
 
 def with_child_deleted(record: bytes, path: bytes, zxid: int) -> tuple[bytes, int]:
     """Return a parent's record after the death of a child, and how its checksum moved."""
-    family_at = len(record) - FAMILY_SIZE
-    cversion, aversion, owner, length, children, _ = _family(record, family_at)
-    content = record[HEAD_AT:family_at] + _pack_family(
-        cversion + 1 if cversion != _INT_MAX else _INT_MIN,
-        aversion, owner, length, children - 1, zxid,
-    )  # fmt: skip
-    checksum = crc32(content, crc32(path))
-    return _pack_checksum(checksum) + content, checksum - _checksum(record)[0]
+    at = len(record) - STAT_SIZE
+    cversion: int = read_i32_be(record, at + CVERSION)
+    content = BytesWriter()
+    content.write(record[HEAD_AT : at + CVERSION])
+    write_i32_be(content, cversion + 1 if cversion != _INT_MAX else _INT_MIN)
+    return _with_family(content, record, path, zxid, -1)
+
+
+def _with_family(
+    content: BytesWriter, record: bytes, path: bytes, zxid: int, children: int
+) -> tuple[bytes, int]:
+    """Write the rest behind cversion: so many children more, and the zxid of that."""
+    at = len(record) - STAT_SIZE
+    content.write(record[at + AVERSION : at + CHILDREN])
+    write_i32_be(content, read_i32_be(record, at + CHILDREN) + children)
+    write_i64_be(content, zxid)
+    new = sealed(path, content.getvalue())
+    return new, checksum_of(new) - checksum_of(record)
 
 
 def with_acl(record: bytes, path: bytes, acl: bytes) -> bytes:
     """Return the record after a change of the ACL, a vector<ACL>."""
-    family_at = len(record) - FAMILY_SIZE
-    cversion, aversion, *rest = _family(record, family_at)
-    content = (
-        record[HEAD_AT:ACL_LENGTH_AT]
-        + ACL_LENGTH.pack(len(acl))
-        + acl
-        + record[ACL_AT + _acl_length(record, ACL_LENGTH_AT)[0] : family_at]
-        + _pack_family(cversion, next_version(aversion), *rest)
-    )
-    return sealed(path, content)
-
-
-_VERSIONS_BEFORE_A_JUMP: Final = (_INT_MAX, -2)
+    at = len(record) - STAT_SIZE
+    content = BytesWriter()
+    content.write(record[HEAD_AT:ACL_LENGTH_AT])
+    write_i32_be(content, len(acl))
+    content.write(acl)
+    content.write(record[ACL_AT + read_i32_be(record, ACL_LENGTH_AT) : at + AVERSION])
+    write_i32_be(content, next_version(aversion_of(record)))
+    content.write(record[at + OWNER :])
+    return sealed(path, content.getvalue())
 
 
 def next_version(version: int) -> int:
@@ -149,18 +174,18 @@ def next_version(version: int) -> int:
 
 def checksum_of(record: bytes) -> int:
     """Return a record's term in the digest."""
-    term: int = _checksum(record)[0]
-    return term
+    term: int = read_i32_be(record, 0)
+    return term & 0xFFFFFFFF
 
 
 def acl_of(record: bytes) -> bytes:
     """Return the ACL as vector<ACL>."""
-    return record[ACL_AT : ACL_AT + _acl_length(record, ACL_LENGTH_AT)[0]]
+    return record[ACL_AT : ACL_AT + read_i32_be(record, ACL_LENGTH_AT)]
 
 
 def body_of(record: bytes) -> bytes:
     """Return data and Stat, as getData answers."""
-    return record[ACL_AT + _acl_length(record, ACL_LENGTH_AT)[0] :]
+    return record[ACL_AT + read_i32_be(record, ACL_LENGTH_AT) :]
 
 
 def stat_bytes_of(record: bytes) -> bytes:
@@ -173,34 +198,39 @@ def stat_of(record: bytes) -> Stat:
     return Stat(*STAT.unpack_from(record, len(record) - STAT_SIZE))
 
 
+def version_of(record: bytes) -> int:
+    """Return the version of the data."""
+    return read_i32_be(record, len(record) - STAT_SIZE + VERSION)
+
+
+def aversion_of(record: bytes) -> int:
+    """Return the version of the ACL."""
+    return read_i32_be(record, len(record) - STAT_SIZE + AVERSION)
+
+
 def mzxid_of(record: bytes) -> int:
     """Return the zxid of the last change of the data."""
-    mzxid: int = _stat(record, len(record) - STAT_SIZE)[1]
-    return mzxid
+    return read_i64_be(record, len(record) - STAT_SIZE + MZXID)
 
 
 def pzxid_of(record: bytes) -> int:
     """Return the zxid of the last birth or death of a child, or of the node's own birth."""
-    pzxid: int = _family(record, len(record) - FAMILY_SIZE)[5]
-    return pzxid
+    return read_i64_be(record, len(record) - STAT_SIZE + PZXID)
 
 
 def data_length_of(record: bytes) -> int:
     """Return the length of the data; 0 for null."""
-    length: int = _family(record, len(record) - FAMILY_SIZE)[3]
-    return length
+    return read_i32_be(record, len(record) - STAT_SIZE + DATA_LENGTH)
 
 
 def children_of(record: bytes) -> int:
     """Return the number of children."""
-    children: int = _family(record, len(record) - FAMILY_SIZE)[4]
-    return children
+    return read_i32_be(record, len(record) - STAT_SIZE + CHILDREN)
 
 
 def owner_of(record: bytes) -> int:
     """Return the session that owns the node; 0 when none does."""
-    owner: int = _family(record, len(record) - FAMILY_SIZE)[2]
-    return owner
+    return read_i64_be(record, len(record) - STAT_SIZE + OWNER)
 
 
 def ttl_of(record: bytes) -> int:
@@ -211,5 +241,4 @@ def ttl_of(record: bytes) -> int:
 
 def creates_of(record: bytes) -> int:
     """Return how many children were ever created below this znode."""
-    creates: int = _long(record, CREATES_AT)[0]
-    return creates
+    return read_i64_be(record, CREATES_AT)

@@ -7,9 +7,8 @@ row's term in the digest.
 from hashlib import blake2b
 from struct import Struct
 from typing import Final
-from zlib import crc32
 
-from coord.state.record import CHECKSUM
+from coord.state.record import CHECKSUM, crc32
 from coord.state.store import Table
 
 _CHECKSUM_SIZE: Final = CHECKSUM.size

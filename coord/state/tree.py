@@ -23,13 +23,12 @@ Nothing is checked here: the operations did.
 
 from struct import Struct
 from typing import Final
-from zlib import crc32
 
 from coord.state import record as znode
 from coord.state import rows
 from coord.state.journal import Journal
 from coord.state.paths import ROOT, ancestors, child_of
-from coord.state.record import CHECKSUM, KIND_AT, STAT, STAT_SIZE, Kind, checksum_of
+from coord.state.record import KIND_AT, STAT_SIZE, Kind, checksum_of, crc32
 from coord.state.store import Store, Table
 
 STATE_KEY: Final = b"state"
@@ -41,9 +40,6 @@ _COUNT: Final = Struct(">q")
 # Plain numbers: an attribute of an enumeration takes as long as a look into a dictionary.
 _EPHEMERAL: Final = int(Kind.EPHEMERAL)
 _TTL: Final = int(Kind.TTL)
-_checksum = CHECKSUM.unpack_from
-_pack_checksum = CHECKSUM.pack
-_pack_stat = STAT.pack
 _DEPTH_COUNTED: Final = 2
 """Paths with more slashes than this are counted at ancestors other than the root."""
 
@@ -119,7 +115,7 @@ class Tree:
         self._save_deeper()
         state = self._state()
         term = rows.term_of(Table.META, STATE_KEY, state)
-        self.store.put_row(Table.META, STATE_KEY, CHECKSUM.pack(term) + state)
+        self.store.put_row(Table.META, STATE_KEY, term.to_bytes(4, "big") + state)
 
     def _state(self) -> bytes:
         return _STATE.pack(
@@ -155,16 +151,12 @@ class Tree:
 
         `head` is made by `record.new_head`, `data` is a jute buffer, `owner` a session or 0.
         """
-        zxid, time_ms, put = self.zxid, self.time_ms, self.store.put
-        length = len(data) - 4
-        stat = _pack_stat(zxid, zxid, time_ms, time_ms, 0, 0, 0, owner, length, 0, zxid)
-        content = head + data + stat
-        checksum = crc32(content, crc32(path))
-        record = _pack_checksum(checksum) + content
-        put(path, record)
+        zxid = self.zxid
+        record = znode.new_record(path, head, data, zxid, self.time_ms, owner)
+        self.store.put(path, record)
         self.node_count += 1
-        self.data_bytes += len(path) + length
-        self.sum += checksum
+        self.data_bytes += len(path) + len(data) - 4
+        self.sum += checksum_of(record)
         if head[0]:
             self._list(path, record)
         parent_path, old = parent
@@ -177,7 +169,7 @@ class Tree:
         self._last_birth = zxid
         if path.count(b"/") > _DEPTH_COUNTED:
             self._deeper_changes[parent_path] = self._deeper_changes.get(parent_path, 0) + 1
-        return stat
+        return record[-STAT_SIZE:]
 
     def settle(self) -> None:
         """Write what the births so far have changed in the record of the parent."""
@@ -196,7 +188,7 @@ class Tree:
         parent_path, old = parent
         new, moved = znode.with_child_deleted(old, parent_path, self.zxid)
         self.store.put(parent_path, new)
-        self.sum += moved - _checksum(record)[0]
+        self.sum += moved - checksum_of(record)
         if record[KIND_AT]:
             self._unlist(path, record)
         if new[KIND_AT] > _EPHEMERAL:
@@ -208,7 +200,7 @@ class Tree:
         """Replace the data of a node; return its Stat."""
         new, stat = znode.with_data(old, path, data, self.zxid, self.time_ms)
         self.store.put(path, new)
-        self.sum += _checksum(new)[0] - _checksum(old)[0]
+        self.sum += checksum_of(new) - checksum_of(old)
         # Nothing but the data changed its length.
         self.data_bytes += len(new) - len(old)
         if old[KIND_AT] > _EPHEMERAL:  # its age counts from now on
@@ -266,8 +258,8 @@ class Tree:
         """Create or replace a row."""
         term = crc32(value, crc32(key, table))
         old = self.store.row(table, key)
-        self.store.put_row(table, key, _pack_checksum(term) + value)
-        self.sum += term if old is None else term - _checksum(old)[0]
+        self.store.put_row(table, key, term.to_bytes(4, "big") + value)
+        self.sum += term if old is None else term - checksum_of(old)
 
     def delete_row(self, table: Table, key: bytes) -> None:
         """Remove a row, if it is there."""

@@ -44,7 +44,7 @@ MAP_BYTES: Final = 1 << 38
 TRIM_MAX: Final = 200
 """Entries dropped with one write at most: about 0.2 ms."""
 
-_index = records.INDEX.pack
+_index: Final = records.INDEX.pack
 
 
 @attrs.frozen

@@ -4,17 +4,16 @@ A CRC-32 over the key, then the value: a value that was written to the wrong pla
 stands behind the value, low byte first, where the CRC-32 over all of it is then a constant.
 """
 
-from struct import Struct
 from typing import Final
-from zlib import crc32
+from zlib import crc32 as _crc32
 
+crc32: Final = _crc32  # found at once, where this is compiled
 _RESIDUE: Final = 0x2144DF1C
-_pack = Struct("<I").pack
 
 
 def seal(key: bytes, value: bytes) -> bytes:
     """Return what to store under the key."""
-    return value + _pack(crc32(value, crc32(key)))
+    return value + crc32(value, crc32(key)).to_bytes(4, "little")
 
 
 def unseal(key: bytes, stored: bytes) -> bytes | None:

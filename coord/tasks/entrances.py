@@ -20,7 +20,7 @@ from coord.replica.replica import Replica
 from coord.tasks.client_connections import ClientSocket, Listener
 from coord.tasks.handshakes import Complaints, HandshakeError, Handshakes
 from coord.tasks.hub import Hub
-from coord.tasks.peer_links import PeerSocket, connect
+from coord.tasks.peer_links import PeerSocket, connect, limit_silence
 from coord.tasks.tls import Stream, TlsSocket
 from coord.wire.records import Id
 
@@ -30,6 +30,8 @@ DIAL_AGAIN_S: Final = 0.1
 """Pause between attempts to reach a replica: a restarted one is found before it is missed."""
 DIAL_TIMEOUT_S: Final = 2.0
 """An attempt that hangs is given up, the next one may find the replica restarted."""
+HELLO_S: Final = 10.0
+"""Who has opened a link and not said who it is by then is cut, as a client that does not greet."""
 REFUSED_PAUSE_S: Final = 1.0
 """Pause after an attempt that a certificate has ended: that is not mended in a moment."""
 SUBJECT_LENGTH_MAX: Final = 1024
@@ -75,7 +77,8 @@ class Entrances:
         self._warn = warn
         self._complaints = Complaints(warn)
         self._credentials = None if config.tls is None else Credentials(config.tls, warn)
-        self._handshakes = Handshakes()
+        # Apart: clients that begin many and finish none keep no replica from the others.
+        self._client_handshakes, self._peer_handshakes = Handshakes(), Handshakes()
         self._nursery: trio.Nursery
 
     def open(self) -> None:
@@ -114,7 +117,7 @@ class Entrances:
         assert self._credentials is not None
         context = self._credentials.contexts.client_listener
         try:
-            tls = await self._handshakes.accept(sock, context)
+            tls = await self._client_handshakes.accept(sock, context)
         except HandshakeError as error:
             self._complaints.say(f"refused a client at {_host(address)}: {error}")
             return
@@ -127,7 +130,15 @@ class Entrances:
 
     def _admit_peer(self, sock: Stream, address: str) -> None:
         transport = self._peer_socket(sock, address)
-        transport.start(self._links.accepted(transport))
+        link = self._links.accepted(transport)
+        transport.start(link)
+        self._nursery.start_soon(self._expect_hello, link, transport)
+
+    async def _expect_hello(self, link: Link, transport: PeerSocket) -> None:
+        with trio.move_on_after(HELLO_S):
+            await transport.closed.wait()
+        if not link.ready:
+            transport.close()
 
     def _admit_tls_peer(self, sock: socket.socket, address: str) -> None:
         self._nursery.start_soon(self._shake_hands_with_peer, sock, address)
@@ -136,7 +147,7 @@ class Entrances:
         assert self._credentials is not None
         context = self._credentials.contexts.peer_listener
         try:
-            tls = await self._handshakes.accept(sock, context)
+            tls = await self._peer_handshakes.accept(sock, context)
         except HandshakeError as error:
             self._complaints.say(f"refused a link from {_host(address)}: {error}")
         else:
@@ -174,10 +185,12 @@ class Entrances:
         assert self._credentials is not None
         context = self._credentials.contexts.peer_dialer
         tls = TlsSocket(sock, context, other.peer.host)
-        return await self._handshakes.shake_hands(tls, DIAL_TIMEOUT_S)
+        return await self._peer_handshakes.shake_hands(tls, DIAL_TIMEOUT_S)
 
     def _peer_socket(self, stream: Stream, address: str) -> PeerSocket:
         made = PeerSocket(self._hub, stream, address, self._received, self.replica.unlinked)
+        # After twice the silence after which a follower stands, no link is worth keeping.
+        limit_silence(stream, 2 * self._config.election_ms)
         if isinstance(stream, TlsSocket):
             made.vouches_for = partial(self._names_replica, stream)
         return made

@@ -54,7 +54,7 @@ class Complaints:
 
 
 class Handshakes:
-    """All handshakes of one replica."""
+    """The handshakes of one replica with clients, or those with other replicas."""
 
     def __init__(self, under_way_max: int = UNDER_WAY_MAX) -> None:
         self._under_way_max = under_way_max

@@ -11,13 +11,15 @@ import trio
 from coord.replica.links import Link
 from coord.tasks.hub import READ, WRITE, Hub
 from coord.tasks.outgoing import receive
-from coord.tasks.tls import Stream, outgoing_of
+from coord.tasks.tls import Stream, TlsSocket, outgoing_of
 from coord.wire.frames import FrameBuffer, FrameError
 
 LENGTH: Final = Struct(">I")
 FRAME_BYTES_MAX: Final = 64 << 20
 """Several times the largest batch or snapshot chunk."""
 BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
+PROBE_S: Final = 1
+"""A link on which nothing was said for so long is probed, and again after as long."""
 
 
 class PeerSocket:
@@ -133,6 +135,19 @@ async def connect(host: str, port: int) -> socket.socket | None:
     connected.settimeout(0)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected
+
+
+def limit_silence(stream: Stream, limit_ms: int) -> None:
+    """Let a connection end whose other side acknowledges nothing for so long.
+
+    A host that has lost its power, or its network, says nothing. The kernel goes on for a quarter
+    of an hour, ever more slowly: when the host is back it may be minutes until it is tried again.
+    """
+    sock = stream.socket if isinstance(stream, TlsSocket) else stream
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_ms)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_S)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def _for_anybody(_peer: int) -> bool:

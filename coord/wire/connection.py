@@ -9,11 +9,11 @@ Source: org/apache/zookeeper/server/NIOServerCnxn.java, ZooKeeperServer.java
 """
 
 import enum
-import struct
 from collections.abc import Sequence
 from typing import TypeVar
 
 import attrs
+from librt.strings import BytesWriter, read_i32_be, read_i64_be, write_i32_be
 
 from coord import jute
 from coord.wire.frames import FRAME_BYTES_MAX, FrameBuffer, FrameError, encode_frame
@@ -40,9 +40,6 @@ _REQUEST_HEADER_BYTES = 8
 _REPLY_HEADER_BYTES = 16
 
 Record = TypeVar("Record")
-
-_request_header = struct.Struct(">ii")
-_reply_header = struct.Struct(">iqi")
 
 
 class StateError(Exception):
@@ -279,7 +276,12 @@ class ClientConnection:
         length = _REQUEST_HEADER_BYTES + len(body)
         if length > FRAME_BYTES_MAX:
             raise jute.EncodeError(f"a request of {length} bytes: the limit is {FRAME_BYTES_MAX}")
-        return encode_frame(_request_header.pack(xid, opcode) + body)
+        frame = BytesWriter()
+        write_i32_be(frame, length)
+        write_i32_be(frame, xid)
+        write_i32_be(frame, opcode)
+        frame.write(body)
+        return frame.getvalue()
 
     def receive(self, data: bytes) -> list[ClientEvent]:
         """Take what arrived; return what is whole now, in order."""
@@ -317,7 +319,7 @@ class ClientConnection:
 def _reply_or_notification(frame: bytes) -> Reply | Notification:
     if len(frame) < _REPLY_HEADER_BYTES:
         raise FrameError(f"a reply of {len(frame)} bytes")
-    xid, zxid, error = _reply_header.unpack_from(frame)
+    xid, zxid, error = read_i32_be(frame, 0), read_i64_be(frame, 4), read_i32_be(frame, 12)
     if xid == Xid.NOTIFICATION:
         return Notification(zxid, _decode(WatcherEvent, frame, _REPLY_HEADER_BYTES))
     return Reply(xid, zxid, error, frame[_REPLY_HEADER_BYTES:])

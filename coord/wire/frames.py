@@ -4,23 +4,21 @@ Replies and notifications are framed here in one step, for there are many of the
 Source: org/apache/zookeeper/server/NIOServerCnxn.java, ClientCnxnSocket.java.
 """
 
-import struct
+from typing import Final
+
+from librt.strings import BytesWriter, read_i32_be, write_i32_be, write_i64_be
 
 from coord.wire.numbers import KeeperState, Xid
 
-FRAME_BYTES_MAX = 0xFFFFF
+FRAME_BYTES_MAX: Final = 0xFFFFF
 """ZooKeeper's own limit (jute.maxbuffer), both ways: clients refuse what is longer."""
 
-_LENGTH_BYTES = 4
-_REPLY_HEADER_BYTES = 16
-_NOTIFICATION_BYTES = 28  # header, type, state and the length of the path
-
-_length = struct.Struct(">I")  # unsigned: a negative length is far over every limit
-_reply = struct.Struct(">Iiqi")
-_notification = struct.Struct(">Iiqiiii")
-
-_pack_reply = _reply.pack
-_pack_notification = _notification.pack
+_LENGTH_BYTES: Final = 4
+_REPLY_HEADER_BYTES: Final = 16
+_NOTIFICATION_BYTES: Final = 28  # header, type, state and the length of the path
+# Plain numbers: an attribute of an enumeration takes as long as a look into a dictionary.
+_NOTIFICATION: Final = int(Xid.NOTIFICATION)
+_SYNC_CONNECTED: Final = int(KeeperState.SYNC_CONNECTED)
 
 
 class FrameError(ValueError):
@@ -59,13 +57,13 @@ class FrameBuffer:
             data = bytes(self._held)
             self._held = bytearray()
         frames = []
-        unpack, least, limit = _length.unpack_from, self._least, self._limit
+        least, limit = self._least, self._limit
         size = len(data)
         at, start = 0, _LENGTH_BYTES
         while start <= size:
-            (length,) = unpack(data, at)
+            length: int = read_i32_be(data, at)
             if not least <= length <= limit:
-                raise FrameError(_wrong_length(length, least, limit))
+                raise FrameError(f"a frame of {length} bytes: it must be of {least} to {limit}")
             end = start + length
             if end > size:
                 break
@@ -80,36 +78,39 @@ class FrameBuffer:
 
 def encode_frame(body: bytes) -> bytes:
     """Return `body` as a frame."""
-    return _length.pack(len(body)) + body
+    return len(body).to_bytes(4, "big") + body
 
 
 def encode_reply(xid: int, zxid: int, error: int, body: bytes = b"") -> bytes:
     """Return the frame of a reply; one with an error has no body."""
-    return _pack_reply(_REPLY_HEADER_BYTES + len(body), xid, zxid, error) + body
+    frame = _reply_header(xid, zxid, error, len(body))
+    frame.write(body)
+    return frame.getvalue()
 
 
 def encode_reply_header(xid: int, zxid: int, body_bytes: int) -> bytes:
     """Return what stands before a body of so many bytes in the frame of a reply without error."""
-    return _pack_reply(_REPLY_HEADER_BYTES + body_bytes, xid, zxid, 0)
+    return _reply_header(xid, zxid, 0, body_bytes).getvalue()
 
 
 def encode_notification(event_type: int, path: bytes, zxid: int) -> bytes:
     """Return the frame that tells a client of one event."""
-    length = len(path)
-    return (
-        _pack_notification(
-            _NOTIFICATION_BYTES + length,
-            Xid.NOTIFICATION,
-            zxid,
-            0,
-            event_type,
-            KeeperState.SYNC_CONNECTED,
-            length,
-        )
-        + path
-    )
+    frame = BytesWriter()
+    write_i32_be(frame, _NOTIFICATION_BYTES + len(path))
+    write_i32_be(frame, _NOTIFICATION)
+    write_i64_be(frame, zxid)
+    write_i32_be(frame, 0)
+    write_i32_be(frame, event_type)
+    write_i32_be(frame, _SYNC_CONNECTED)
+    write_i32_be(frame, len(path))
+    frame.write(path)
+    return frame.getvalue()
 
 
-def _wrong_length(length: int, least: int, limit: int) -> str:
-    signed = length - (1 << 32) if length >> 31 else length
-    return f"a frame of {signed} bytes: it must be of {least} to {limit}"
+def _reply_header(xid: int, zxid: int, error: int, body_bytes: int) -> BytesWriter:
+    frame = BytesWriter()
+    write_i32_be(frame, _REPLY_HEADER_BYTES + body_bytes)
+    write_i32_be(frame, xid)
+    write_i64_be(frame, zxid)
+    write_i32_be(frame, error)
+    return frame

@@ -3,12 +3,13 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
 
-from client import Instrument
+from client import Client, Instrument, NoAuth
 from coord.cli.shell.completion import Fragment, LiveTree, ShellCompleter
 from coord.cli.shell.output import Output
 from coord.cli.shell.prompt import ShellHistory, open_history
@@ -149,6 +150,56 @@ async def test_a_watch_writes_one_event_as_it_comes_and_one_that_stays_each(
         )
         assert (results, faults) == ([], ["coord: removewatches: NoWatcher: /a"])
         assert shell.status == 1
+
+
+async def test_a_get_of_what_is_missing_ends_no_watch_for_its_creation(
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(fake) as shell:
+        results, _ = await outcome(shell, capfd, "get -w /b", "stat -w /b", "get -w /b")
+        assert results == []
+        results, _ = await outcome(shell, capfd, "create /b")
+    assert results == ["/b", "event: NodeCreated /b"]
+
+
+async def test_a_shell_ends_although_something_is_watched(
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(fake) as shell:
+        lines = ("create /a", "get -w /a", "ls -w /a", "addWatch /a", "stat -w /b")
+        _, faults = await outcome(shell, capfd, *lines)
+        assert faults == ["coord: stat: NoNode: -w /b"]
+    assert capfd.readouterr().err == ""
+
+
+class Forbidding:
+    """A client that may see one state of a znode and no other."""
+
+    async def watch(self, path: str) -> AsyncIterator[None]:
+        yield None
+        raise NoAuth(path)
+
+
+async def test_a_watch_that_may_not_go_on_is_told_and_ends_alone(
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(fake) as shell:
+        await shell.watches.read(cast("Client", Forbidding()), "/a", or_creation=True)
+        _, faults = await outcome(shell, capfd, "ls /")
+        assert faults == ["coord: the watch of /a ends: NoAuth"]
+        assert not shell.watches.has("/a", "data")
+        assert shell.status == 0
+
+
+async def test_the_end_of_the_last_of_several_watches_is_waited_for(
+    autojump_clock, fake: Fake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(fake) as shell:
+        await outcome(shell, capfd, "create /a", "get -w /a")
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(shell.watches.wait_until_none)
+                await outcome(shell, capfd, "ls -w /a", "set /a x", "create /a/b")
 
 
 async def test_events_are_not_written_while_printwatches_is_off(
@@ -324,7 +375,7 @@ def test_lines_with_passwords_are_not_written_to_the_file(tmp_path) -> None:
     path = tmp_path / "state" / "history"
     history = open_history(path)
     assert isinstance(history, ShellHistory)
-    for line in ("get /a", "addauth digest ann:secret"):
+    for line in ("get /a", "addauth digest ann:secret", " 'addauth' digest ann:secret"):
         history.append_string(line)
     assert "secret" not in path.read_text()
     assert "get /a" in path.read_text()

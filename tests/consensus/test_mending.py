@@ -11,20 +11,31 @@ from coord.consensus.mending import Mending
 from coord.consensus.messages import Found, Mark
 from coord.consensus.role import Core
 from coord.consensus.settings import NodeSettings
+from tests.consensus.cluster import Cluster
 from tests.consensus.disk import Disk
 from tests.consensus.scenario import followers_of, started, stays_without_leader
 
 LOST = 2
 
 
-def test_another_one_sends_what_was_lost_though_there_is_no_leader() -> None:
-    cluster = started(3)
-    for _ in range(5):
+def agreed(count: int, *, entries: int) -> Cluster:
+    """So many replicas that all have so many entries."""
+    cluster = started(count)
+    for _ in range(entries):
         cluster.commit()
     cluster.run_until(cluster.is_level, 2000.0)
-    damaged, other = followers_of(cluster)
+    return cluster
+
+
+def crash_all(cluster: Cluster) -> None:
     for number in cluster.numbers:
         cluster.crash(number)
+
+
+def test_another_one_sends_what_was_lost_though_there_is_no_leader() -> None:
+    cluster = agreed(3, entries=5)
+    damaged, other = followers_of(cluster)
+    crash_all(cluster)
     cluster.replicas[damaged].disk.lose_end(LOST)
     cluster.start(damaged)
     cluster.run(1000.0)
@@ -37,10 +48,7 @@ def test_another_one_sends_what_was_lost_though_there_is_no_leader() -> None:
 
 
 def test_a_leader_sends_what_was_lost_like_anything_that_a_follower_lacks() -> None:
-    cluster = started(3)
-    for _ in range(5):
-        cluster.commit()
-    cluster.run_until(cluster.is_level, 2000.0)
+    cluster = agreed(3, entries=5)
     damaged, _other = followers_of(cluster)
     cluster.crash(damaged)
     cluster.replicas[damaged].disk.lose_end(LOST)
@@ -52,9 +60,7 @@ def test_a_leader_sends_what_was_lost_like_anything_that_a_follower_lacks() -> N
 
 def test_a_committed_entry_that_cannot_be_read_is_not_voted_away() -> None:
     """The third never had it: these two are a quorum, and must not lead without it."""
-    cluster = started(3)
-    cluster.commit()
-    cluster.run_until(cluster.is_level, 2000.0)
+    cluster = agreed(3, entries=1)
     leader = cluster.await_leader()
     damaged, late = followers_of(cluster)
     cluster.crash(late)
@@ -75,9 +81,7 @@ def test_a_committed_entry_that_cannot_be_read_is_not_voted_away() -> None:
 
 @pytest.mark.parametrize("lost", [1, 2])
 def test_what_nobody_else_has_gives_way_to_the_history_of_the_next_leader(lost: int) -> None:
-    cluster = started(3)
-    cluster.commit()
-    cluster.run_until(cluster.is_level, 2000.0)
+    cluster = agreed(3, entries=1)
     first = cluster.await_leader()
     cluster.isolate(first)
     cluster.propose(first)
@@ -93,13 +97,9 @@ def test_what_nobody_else_has_gives_way_to_the_history_of_the_next_leader(lost: 
 
 
 def test_what_is_still_owed_is_known_after_the_next_start() -> None:
-    cluster = started(3)
-    for _ in range(4):
-        cluster.commit()
-    cluster.run_until(cluster.is_level, 2000.0)
+    cluster = agreed(3, entries=4)
     damaged, _other = followers_of(cluster)
-    for number in cluster.numbers:
-        cluster.crash(number)
+    crash_all(cluster)
     cluster.replicas[damaged].disk.lose_end(LOST)
     for _ in range(3):
         cluster.start(damaged)
@@ -112,9 +112,7 @@ def test_what_is_still_owed_is_known_after_the_next_start() -> None:
 @pytest.mark.parametrize("count", [2, 4])
 def test_what_cannot_have_been_committed_stops_nobody(count: int) -> None:
     """Half of them never had it: no majority can have stored it, and none is without the owing."""
-    cluster = started(count)
-    cluster.commit()
-    cluster.run_until(cluster.is_level, 2000.0)
+    cluster = agreed(count, entries=1)
     first = cluster.await_leader()
     others = followers_of(cluster)
     for other in others:
@@ -132,15 +130,11 @@ def test_what_cannot_have_been_committed_stops_nobody(count: int) -> None:
 
 def test_one_whose_log_begins_behind_the_damage_leads_and_sends_its_tree() -> None:
     """The other has all of it, but not as entries."""
-    cluster = started(2)
-    for _ in range(6):
-        cluster.commit()
-    cluster.run_until(cluster.is_level, 2000.0)
+    cluster = agreed(2, entries=6)
     damaged = cluster.await_leader()
     (other,) = followers_of(cluster)
     cluster.replicas[other].flush(0)
-    for number in cluster.numbers:
-        cluster.crash(number)
+    crash_all(cluster)
     cluster.replicas[damaged].disk.lose_end(LOST)
     cluster.demand_progress()
     assert not cluster.node(damaged).owes

@@ -140,3 +140,12 @@ class Served:
             bundles.append(bundle)
         if bundles:
             self.machine.apply(encode_entry(1000, bundles), self.clients)
+
+    def pass_barrier(self) -> None:
+        """The leader confirms what is asked, and all of it is applied here."""
+        barriers = self.clients.barriers
+        token = barriers.ask(0)
+        assert token is not None
+        barriers.confirmed(token, 5)
+        for slot, body in barriers.passed(5):
+            self.clients.barrier_passed(slot, body)

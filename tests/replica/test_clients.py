@@ -275,12 +275,7 @@ def test_a_sync_is_answered_when_its_barrier_has_passed_and_in_its_turn(served: 
     client = served.attached()
     client.create("/a")
     client.sync()
-    barriers = served.clients.barriers
-    token = barriers.ask(0)
-    assert token is not None
-    barriers.confirmed(token, 5)
-    for slot, body in barriers.passed(5):
-        served.clients.barrier_passed(slot, body)
+    served.pass_barrier()
     assert client.xids() == []
     served.commit()
     assert client.xids() == [1, 2]

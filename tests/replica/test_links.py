@@ -7,6 +7,7 @@ from coord.consensus.messages import Ack, Alive, Candidacy, Heartbeat, Promise
 from coord.consensus.standing import Standing
 from coord.replica.links import ForeignEnsembleError, Link, Links, OutdatedFolderError
 from coord.replica.messages import VERSION, Ground, Hello, Refusal, decode, encode
+from coord.tasks.handshakes import Complaints
 
 HERE = Standing(0x701, 0x701, 40)
 
@@ -37,7 +38,7 @@ def links_of(replica: int, ensemble: int = 77) -> tuple[Links, list[str]]:
         lambda: ensemble,
         lambda: frozenset({1, 2, 3}),
         lambda: HERE,
-        lines.append,
+        Complaints(lines.append, lambda: 0.0).say,
     )
     return made, lines
 
@@ -102,6 +103,14 @@ def test_a_stranger_is_refused_with_one_line(message: object, words: str | None)
     if words is not None:
         assert words in lines[0]
         assert isinstance(transport.sent[-1], Refusal)
+
+
+def test_many_strangers_do_not_hide_what_is_wrong_with_a_member() -> None:
+    links, lines = links_of(1)
+    for stranger in range(10, 250):
+        links.greeted(links.accepted(FakeTransport()), hello(stranger, 1))
+    links.greeted(links.accepted(FakeTransport()), hello(2, 1, ensemble=5))
+    assert "replica 2 at 10.0.0.9 belongs to ensemble" in lines[-1]
 
 
 def test_a_replica_of_an_older_version_is_told_so() -> None:

@@ -12,16 +12,6 @@ def served() -> Served:
     return Served()
 
 
-def pass_barrier(served: Served) -> None:
-    """The leader confirms what is asked, and all of it is applied here."""
-    barriers = served.clients.barriers
-    token = barriers.ask(0)
-    assert token is not None
-    barriers.confirmed(token, 5)
-    for slot, body in barriers.passed(5):
-        served.clients.barrier_passed(slot, body)
-
-
 def xids_and_zxids(client: Client) -> list[tuple[int, int]]:
     return [unpack_from(">iq", frame) for frame in client.received_frames()]
 
@@ -32,7 +22,7 @@ def test_a_sync_that_waits_for_its_turn_tells_the_state_in_which_it_is_answered(
     client = served.attached()
     client.create("/a")
     client.sync()
-    pass_barrier(served)  # before the write in front of it is applied
+    served.pass_barrier()  # before the write in front of it is applied
     served.commit()
     (_, created), (_, synced) = xids_and_zxids(client)
     assert synced == created
@@ -56,7 +46,7 @@ def test_a_read_between_a_sync_and_a_write_does_not_see_the_write(served: Served
     client.create("/a")
     served.commit()
     assert client.replies() == []
-    pass_barrier(served)
+    served.pass_barrier()
     served.commit()
     assert [(xid, error) for xid, error, _ in client.replies()] == [(1, 0), (2, -101), (3, 0)]
 
@@ -74,7 +64,7 @@ def test_each_of_several_syncs_holds_up_what_is_behind_it(served: Served) -> Non
         served.clients.barrier_passed(slot, body)
     served.commit()
     assert client.xids() == [1, 2]
-    pass_barrier(served)
+    served.pass_barrier()
     served.commit()
     assert [(xid, error) for xid, error, _ in client.replies()] == [(3, 0), (4, -101), (5, 0)]
 
@@ -84,7 +74,7 @@ def test_a_close_behind_a_sync_ends_the_session_after_it(served: Served) -> None
     client.sync()
     client.send(-11)
     client.create("/late")
-    pass_barrier(served)
+    served.pass_barrier()
     served.commit()
     assert client.xids() == [1, 2]
     assert client.is_cut

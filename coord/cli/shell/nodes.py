@@ -45,7 +45,6 @@ async def get(shell: Shell, given: Given) -> None:
     if "w" in given.flags:
         found = await shell.watches.read(zk, path)
         if found is None:
-            shell.watches.remove(path, frozenset({"data"}))
             raise NoNode(path)
     else:
         found = await zk.get(path)
@@ -70,7 +69,7 @@ async def stat(shell: Shell, given: Given) -> None:
     path = given.words[0]
     zk = await shell.zk()
     if "w" in given.flags:
-        state = await shell.watches.read(zk, path)
+        state = await shell.watches.read(zk, path, or_creation=True)
         found = None if state is None else state.stat
     else:
         found = await zk.exists(path)

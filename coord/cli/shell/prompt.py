@@ -23,9 +23,10 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 
 from client import State
 from coord.cli.shell.completion import LiveTree, ShellCompleter
+from coord.cli.shell.row import split_open
 from coord.cli.shell.shell import Shell
 
-SECRET: Final = ("addauth",)
+SECRET: Final = frozenset({"addauth"})
 """Commands that hold passwords: they are not written to the history's file."""
 
 STATE_COLOURS: Final = {
@@ -42,7 +43,8 @@ class ShellHistory(FileHistory):
 
     def store_string(self, string: str) -> None:
         """Keep a line in the file."""
-        if not string.lstrip().startswith(SECRET):
+        words, _quote = split_open(string)
+        if not set(words[:1]) & SECRET:
             super().store_string(string)
 
 

@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import trio
 
-from client import Client, EventType, Resynced, Znode
+from client import Client, EventType, Resynced, Znode, ZooKeeperError
+from client.errors import ClientClosed
 from client.watches import ChildrenWatch, Watch
 from coord.cli.shell.output import Output
 
@@ -35,13 +36,14 @@ class Watches:
         """Whether there is such a watch."""
         return (path, kind) in self._scopes
 
-    async def read(self, zk: Client, path: str) -> Znode | None:
-        """Read a znode, and watch its data, or for its creation, until the next change."""
+    async def read(self, zk: Client, path: str, *, or_creation: bool = False) -> Znode | None:
+        """Read a znode, and watch its data until the next change; on request, its creation too."""
         if self.has(path, "data"):
             return await zk.get(path) if await zk.exists(path) else None
         watch = zk.watch(path)
         state = await anext(watch)
-        self._start(path, "data", lambda: self._wait_for_data(watch, path, state))
+        if state is not None or or_creation:
+            self._start(path, "data", lambda: self._wait_for_data(watch, path, state))
         return state
 
     async def read_children(self, zk: Client, path: str) -> list[str] | None:
@@ -94,7 +96,13 @@ class Watches:
 
         async def task() -> None:
             with scope:
-                await follow()
+                try:
+                    await follow()
+                except ClientClosed:
+                    pass  # the session has ended, and what it watched with it
+                except ZooKeeperError as error:
+                    name = type(error).__name__
+                    self._output.fault(name, f"the watch of {path} ends: {name}")
             if self._scopes.get((path, kind)) is scope:
                 del self._scopes[path, kind]
                 self._note()
@@ -102,10 +110,10 @@ class Watches:
         self._nursery.start_soon(task)
 
     def _note(self) -> None:
-        if self._scopes:
-            self._none = trio.Event()
-        else:
+        if not self._scopes:
             self._none.set()
+        elif self._none.is_set():  # else somebody may be waiting for this one
+            self._none = trio.Event()
 
     async def _wait_for_data(self, watch: Watch, path: str, before: Znode | None) -> None:
         after = await anext(watch)
