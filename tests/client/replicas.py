@@ -52,6 +52,7 @@ ONLY_FAKE = {
     "test_a_resume_that_gives_another_session_is_an_expiry": "a server that no coord is",
     "test_a_reply_out_of_turn_breaks_the_connection_and_nothing_else": "a server that no coord is",
     "test_one_that_waited_while_its_session_was_expired_does_not_enter": "a server of no coord",
+    "test_one_that_waited_behind_a_server_that_is_cut_off_does_not_enter": "a server of no coord",
     "test_a_null_reads_as_no_bytes": "a znode that no client of this library makes",
     "test_pings_from_a_server_that_is_cut_off_prove_nothing": "pings answered by a ZooKeeper",
     "test_credentials_are_sent_on_every_connection_before_anything_else": "names in the answer",
