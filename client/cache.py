@@ -165,6 +165,7 @@ class CacheStates(Iteration[Tree]):
 @asynccontextmanager
 async def open_cache(calls: Calls, path: str, nursery: trio.Nursery) -> AsyncIterator[Cache]:
     """Keep a cache while a block runs, which begins when all has been read."""
+    calls.keeper.check_use()  # not as the nursery says it
     cache = Cache(calls, path)
     body = trio.CancelScope()
     following = trio.CancelScope()

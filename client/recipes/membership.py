@@ -207,6 +207,7 @@ async def membership(
     full = member.guard().path
     if full in names:
         raise RuntimeError(f"this client is {member.path} already")
+    member._calls.keeper.check_use()  # noqa: SLF001  (not as the nursery says it)
     names.add(full)
     nursery.start_soon(member.run)
     try:

@@ -178,6 +178,16 @@ async def test_after_the_block_requests_fail(autojump_clock, fake):
         await zk.exists("/")
 
 
+@pytest.mark.parametrize("use", ["lock", "lead", "read_lock", "member", "cache", "discover"])
+async def test_after_the_block_no_other_can_be_entered(autojump_clock, fake, use):
+    """What has tasks of its own says so too, and not that a nursery is closed."""
+    async with fake.connect() as zk:
+        pass
+    with pytest.raises(client.ClientClosed):
+        async with getattr(zk, use)("/a"):
+            raise AssertionError
+
+
 async def test_connecting_can_be_given_up(autojump_clock, fake):
     fake.down = {-1}
     with trio.move_on_after(5) as scope:
