@@ -92,6 +92,8 @@ class Dialer(Protocol):
 class Door:
     """The replica's end; the `Transport` of a `Connection`."""
 
+    is_secure = False
+
     def __init__(
         self, network: Network, life: Life, dialer: Dialer, address: str, stream: ClientStream
     ) -> None:

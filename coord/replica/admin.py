@@ -81,8 +81,8 @@ def _snake_case(name: str) -> str:
 
 def _connections(status: Status) -> dict[str, Any]:
     return {
-        "connections": [_connection(item) for item in status.connections],
-        "secure_connections": [],
+        "connections": [_connection(item) for item in status.connections if not item.is_secure],
+        "secure_connections": [_connection(item) for item in status.connections if item.is_secure],
     }
 
 

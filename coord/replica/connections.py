@@ -36,6 +36,10 @@ FINISH_MS: Final = 10_000
 class Transport(Protocol):
     """The driver's half of a connection."""
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the client has come over TLS."""
+
     def wake(self) -> None:
         """There is something to send, to resume or to close: look at the connection soon."""
 

@@ -13,6 +13,8 @@ class ConnectionStatus:
 
     address: str
     """Peer as host:port."""
+    is_secure: bool
+    """Whether it is over TLS."""
     queued: int
     """Requests without an answer."""
     received: int

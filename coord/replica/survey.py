@@ -70,6 +70,7 @@ def _connections(replica: Replica) -> tuple[ConnectionStatus, ...]:
     return tuple(
         ConnectionStatus(
             address=connection.address,
+            is_secure=connection.transport.is_secure,
             queued=len(connection.queue),
             received=connection.received_count,
             sent=connection.sent_count,

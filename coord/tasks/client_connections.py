@@ -14,7 +14,7 @@ from coord.replica.clients import Clients
 from coord.replica.connections import OUTBOX_BYTES_MAX
 from coord.tasks.hub import READ, WRITE, Hub
 from coord.tasks.outgoing import receive
-from coord.tasks.tls import Stream, outgoing_of
+from coord.tasks.tls import Stream, TlsSocket, outgoing_of
 from coord.wire.records import Id
 
 ACCEPT_AT_ONCE: Final = 100
@@ -45,6 +45,11 @@ class ClientSocket:
         self._events = READ
         self.connection = clients.opened(self, address, shown)
         hub.add(sock.fileno(), self, READ)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the client has come over TLS."""
+        return isinstance(self._socket, TlsSocket)
 
     def wake(self) -> None:
         """The connection has something to send, to resume or to close."""

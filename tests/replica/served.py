@@ -31,6 +31,8 @@ OPEN = (Acl(31, Id("world", "anyone")),)
 class Client:
     """The other end of a connection: what was sent to it, as (xid, zxid, error, body)."""
 
+    is_secure = False
+
     def __init__(self, served: "Served") -> None:
         self.served = served
         self.connection: Connection = served.clients.opened(self, "10.0.0.1:999")

@@ -1,5 +1,7 @@
 """What a replica says of itself: figures that are to be believed."""
 
+import json
+
 from coord.replica.admin import page
 from coord.replica.status import Status
 from coord.replica.survey import survey
@@ -46,3 +48,16 @@ def test_what_is_committed_and_not_on_a_majority_yet_is_exported() -> None:
     ensemble.run(500)
     assert exported(ensemble) == (0, 0)
     assert all(status_of(ensemble, number).majority_lag == 0 for number in (1, 2, 3))
+
+
+def test_clients_over_tls_are_listed_apart() -> None:
+    ensemble = Ensemble(1, "majority")
+    ensemble.run(500)
+    plain, secure = ensemble.client(1), ensemble.client(1)
+    secure.is_secure = True
+    told = json.loads(page("/commands/cons", status_of(ensemble, 1)).body)
+    found = [
+        [each["session_id"] for each in told[name]]
+        for name in ("connections", "secure_connections")
+    ]
+    assert found == [[f"0x{each.connection.session_id:x}"] for each in (plain, secure)]

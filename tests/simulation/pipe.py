@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 class Pipe:
     """One connection between a client and a life of a replica."""
 
+    is_secure = False
+
     def __init__(self, client: "Client", life: "Life", number: int, sent: "Sent") -> None:
         self.client = client
         self.life = life

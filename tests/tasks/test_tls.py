@@ -171,6 +171,7 @@ def test_a_client_is_served_as_without_tls_and_is_who_its_certificate_says(
     assert isinstance(acl, Reply)
     assert (created.error, acl.error) == (0, 0)
     assert jute.decode(GetAclReply, acl.body)[0].acl == (Acl(31, shown[0]),)
+    assert [each.transport.is_secure for each in served.clients.connections] == [True]
     hub.close_sockets(kept=())
     assert receive(theirs) == b""
     hub.close()
