@@ -32,8 +32,11 @@ COMMAND = """
 import os, signal, sys, time
 notes = open(sys.argv[1], "a", buffering=1)
 print("pid", os.getpid(), file=notes)
-signal.signal(signal.SIGTERM, lambda *_: print("term", time.monotonic(), file=notes))
+asked = []  # a handler must not print where it may interrupt a print
+signal.signal(signal.SIGTERM, lambda *_: asked.append(time.monotonic()))
 while True:
+    while asked:
+        print("term", asked.pop(), file=notes)
     print("lives", time.monotonic(), file=notes)
     time.sleep(0.005)
 """
