@@ -7,7 +7,6 @@ What a read answers lies in the record as it goes out, so a read is a few cuts. 
 up as it comes: what is no legal path is just not there, but for the empty one, which is the root.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from librt.strings import BytesWriter, read_i32_be, write_i32_be
@@ -100,7 +99,7 @@ def get_ephemerals(view: View, caller: Caller, _needs: int, frame: bytes) -> byt
     listing.close()
     if len(paths) == SLICE_NAMES:
         return _sliced_ephemerals(view, caller, prefix)
-    paths = sorted(path for path in map(path_in, paths) if path.startswith(prefix))
+    paths = sorted(_paths_in(paths, prefix))
     return len(paths).to_bytes(4, "big") + _packed(paths)
 
 
@@ -117,25 +116,24 @@ def _sliced_children(view: View, caller: Caller, path: bytes, watch: int, stat: 
     if watch:
         view.watches.add(caller.watcher, path, _CHILDREN)
     listing = view.store.listing(path or ROOT)
-    return (yield from _sliced(listing, lambda names: names, stat))
+    return (yield from _sliced(listing, stat))
 
 
 def _sliced_ephemerals(view: View, caller: Caller, prefix: bytes) -> Slices:
     """Return the paths of very many ephemeral nodes, in any order."""
-
-    def wanted(rows: list[bytes]) -> list[bytes]:
-        return [path for path in map(path_in, rows) if path.startswith(prefix)]
-
     listing = view.sessions.ephemeral_listing(caller.session_id)
-    return (yield from _sliced(listing, wanted, b""))
+    return (yield from _sliced(listing, b"", prefix))
 
 
-def _sliced(listing: Listing, wanted: Callable[[list[bytes]], list[bytes]], end: bytes) -> Slices:
-    """Return what is `wanted` of a very long listing, slice by slice, and the end of the body."""
+def _sliced(listing: Listing, end: bytes, prefix: bytes | None = None) -> Slices:
+    """Return a very long listing, slice by slice, and the end of the body.
+
+    With a prefix the listing is one of ephemeral nodes: return the paths that begin so.
+    """
     parts, count, size = [b""], 0, 0
     try:
         while rows := listing.take(SLICE_NAMES):
-            names = wanted(rows)
+            names = rows if prefix is None else _paths_in(rows, prefix)
             parts.append(_packed(names))
             count += len(names)
             size += len(parts[-1])
@@ -146,6 +144,10 @@ def _sliced(listing: Listing, wanted: Callable[[list[bytes]], list[bytes]], end:
     parts[0] = count.to_bytes(4, "big")
     parts.append(end)
     return parts
+
+
+def _paths_in(rows: list[bytes], prefix: bytes) -> list[bytes]:
+    return [path for path in map(path_in, rows) if path.startswith(prefix)]
 
 
 def _packed(texts: list[bytes]) -> bytes:

@@ -14,6 +14,8 @@ from coord.consensus.standing import Standing
 from coord.replica.messages import VERSION, Ground, Hello, Refusal, encode
 from coord.replica.standings import Standings
 
+REASON_MAX: Final = 500
+"""Characters of what another replica gives as its reason that are told."""
 OUTBOX_BYTES_MAX: Final = 128 << 20
 """Unsent bytes of a link over which it is cut: consensus bounds what it has in flight to one peer,
 so only a dead link gets here; after the cut the peer catches up from the log."""
@@ -124,14 +126,16 @@ class Links:
 
         Raises ForeignEnsembleError and OutdatedFolderError.
         """
-        self._warn(f"refused by replica {link.peer}: {refusal.reason}")
         link.transport.close()
-        if not link.peer:
-            return  # a stranger, who knows nothing of this replica
+        if not link.peer:  # a stranger, who knows nothing of this replica
+            self._warn(f"refused by somebody at {_place(link)}")
+            return
+        reason = "".join(filter(str.isprintable, refusal.reason or ""))[:REASON_MAX]
+        self._warn(f"refused by replica {link.peer}: {reason}")
         if refusal.ground == Ground.OUTDATED:
             raise OutdatedFolderError(
                 f"the data folder is an older copy of this replica's: replica {link.peer} has"
-                f" heard of more than it holds ({refusal.reason}). It has forgotten what it"
+                f" heard of more than it holds ({reason}). It has forgotten what it"
                 " promised, so it must not vote. Give this replica its newest folder, or, where"
                 " that is lost, an empty one: then it follows as an observer"
             )
@@ -141,7 +145,7 @@ class Links:
             if others <= self._refused_by:
                 raise ForeignEnsembleError(
                     "the data folder belongs to another ensemble: "
-                    f"all other replicas refuse it ({refusal.reason})"
+                    f"all other replicas refuse it ({reason})"
                 )
 
     def heard(self, link: Link, message: object) -> None:

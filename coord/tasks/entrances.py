@@ -30,6 +30,10 @@ DIAL_AGAIN_S: Final = 0.1
 """Pause between attempts to reach a replica: a restarted one is found before it is missed."""
 DIAL_TIMEOUT_S: Final = 2.0
 """An attempt that hangs is given up, the next one may find the replica restarted."""
+SILENCE_MIN_MS: Final = 10_000
+"""A link is kept through so long a silence, as that of a process that is stopped or waits for its
+disk: what is under way on it would begin anew. Twice as long as followers wait, where that is
+longer."""
 HELLO_S: Final = 10.0
 """Who has opened a link and not said who it is by then is cut, as a client that does not greet."""
 REFUSED_PAUSE_S: Final = 1.0
@@ -67,9 +71,11 @@ class Entrances:
         clients: Clients,
         links: Links,
         warn: Callable[[str], None],
+        silence_min_ms: int = SILENCE_MIN_MS,
     ) -> None:
         """Raises CredentialError."""
         self.replica: Replica
+        self._silence_ms = max(silence_min_ms, 2 * config.election_ms)
         self._config = config
         self._hub = hub
         self._clients = clients
@@ -189,8 +195,7 @@ class Entrances:
 
     def _peer_socket(self, stream: Stream, address: str) -> PeerSocket:
         made = PeerSocket(self._hub, stream, address, self._received, self.replica.unlinked)
-        # After twice the silence after which a follower stands, no link is worth keeping.
-        limit_silence(stream, 2 * self._config.election_ms)
+        limit_silence(stream, self._silence_ms)
         if isinstance(stream, TlsSocket):
             made.vouches_for = partial(self._names_replica, stream)
         return made

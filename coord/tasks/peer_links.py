@@ -138,7 +138,7 @@ async def connect(host: str, port: int) -> socket.socket | None:
 
 
 def limit_silence(stream: Stream, limit_ms: int) -> None:
-    """Let a connection end whose other side acknowledges nothing for so long.
+    """Let a connection end whose other side acknowledges, or takes, nothing for so long.
 
     A host that has lost its power, or its network, says nothing. The kernel goes on for a quarter
     of an hour, ever more slowly: when the host is back it may be minutes until it is tried again.

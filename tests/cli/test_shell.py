@@ -375,7 +375,12 @@ def test_lines_with_passwords_are_not_written_to_the_file(tmp_path) -> None:
     path = tmp_path / "state" / "history"
     history = open_history(path)
     assert isinstance(history, ShellHistory)
-    for line in ("get /a", "addauth digest ann:secret", " 'addauth' digest ann:secret"):
+    for line in (
+        "get /a",
+        "addauth digest ann:secret",
+        " 'addauth' digest ann:secret",
+        "addauth; digest ann:secret",
+    ):
         history.append_string(line)
     assert "secret" not in path.read_text()
     assert "get /a" in path.read_text()

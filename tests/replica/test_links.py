@@ -113,6 +113,16 @@ def test_many_strangers_do_not_hide_what_is_wrong_with_a_member() -> None:
     assert "replica 2 at 10.0.0.9 belongs to ensemble" in lines[-1]
 
 
+def test_what_others_say_cannot_fill_or_forge_the_log() -> None:
+    links, lines = links_of(1)
+    forged = Refusal("no\nreplica 2: all is well" + 1000 * "!", Ground.OTHER)
+    links.greeted(links.accepted(FakeTransport()), forged)
+    links.greeted(links.dialed(FakeTransport(), 2), forged)
+    assert lines[0] == "refused by somebody at 10.0.0.9"
+    assert lines[1].startswith("refused by replica 2: noreplica 2: all is well!!!")
+    assert len(lines[1]) < 600
+
+
 def test_a_replica_of_an_older_version_is_told_so() -> None:
     """Its Hello is shorter, and so are its refusals."""
     links, lines = links_of(1)

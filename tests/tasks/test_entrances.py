@@ -91,7 +91,7 @@ async def opened(own: int, folder: Path, **tls: object) -> AsyncIterator[Opened]
     )
     hub, warnings = Hub(), list[str]()
     links = Links(own, own, lambda: 77, lambda: frozenset({1, 2}), lambda: HERE, warnings.append)
-    entrances = Entrances(config, hub, cast(Clients, None), links, warnings.append)
+    entrances = Entrances(config, hub, cast(Clients, None), links, warnings.append, 2 * ELECTION_MS)
     replica = Linked(links)
     entrances.replica = cast(Replica, replica)
     entrances.open()

@@ -26,8 +26,8 @@ from coord.cli.shell.completion import LiveTree, ShellCompleter
 from coord.cli.shell.row import split_open
 from coord.cli.shell.shell import Shell
 
-SECRET: Final = frozenset({"addauth"})
-"""Commands that hold passwords: they are not written to the history's file."""
+SECRET: Final = "addauth"
+"""What holds a password, or was to: it is not written to the history's file."""
 
 STATE_COLOURS: Final = {
     State.CONNECTED: "ansigreen",
@@ -44,7 +44,7 @@ class ShellHistory(FileHistory):
     def store_string(self, string: str) -> None:
         """Keep a line in the file."""
         words, _quote = split_open(string)
-        if not set(words[:1]) & SECRET:
+        if not words or not words[0].startswith(SECRET):
             super().store_string(string)
 
 
