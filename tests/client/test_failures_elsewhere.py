@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 import client
+import client.testing
 from coord.wire.numbers import OpCode
 from tests.client.quiet import until_quiet
 
@@ -55,6 +56,24 @@ async def test_the_time_to_wait_for_a_lock_is_not_begun_anew_at_each_change_befo
         assert limit.cancelled_caught
         assert trio.current_time() - began == pytest.approx(3)
         nursery.cancel_scope.cancel()
+
+
+async def test_who_is_cut_off_holds_a_lock_for_its_session_timeout_and_not_twice_as_long(
+    autojump_clock,
+):
+    """Elsewhere a time to live of n seconds became 2 n: python-consul-lock #3."""
+    async with (
+        client.testing.ensemble() as servers,
+        servers.connect(session_timeout=10) as gone,
+        servers.connect() as other,
+    ):
+        with pytest.raises(client.LockLost):
+            async with gone.lock("/x"):
+                began = trio.current_time()
+                servers.partition(gone)
+                await trio.sleep_forever()
+        async with other.lock("/x"):
+            assert 10 <= trio.current_time() - began < 13
 
 
 async def test_nobody_sleeps_for_a_while_between_a_release_and_the_next_hold(

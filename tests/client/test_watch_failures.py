@@ -141,6 +141,21 @@ async def test_a_znode_deleted_and_made_anew_while_away_is_seen(autojump_clock, 
         assert after.czxid == fake.tree.nodes["/a"].czxid != before.czxid
 
 
+async def test_children_that_came_and_went_while_away_are_seen(autojump_clock, fake, zk):
+    # A watch that waits for quiet took what it had read before the gap for the last: kazoo #257.
+    fake.tree.put("/a", b"")
+    fake.tree.put("/a/old", b"")
+    async with zk.watch_children("/a") as names:
+        assert await anext(names) == ["old"]
+        fake.down = {-1}
+        fake.cut()
+        await until_quiet()
+        fake.tree.delete("/a/old")
+        fake.tree.put("/a/new", b"")
+        fake.down = set()
+        assert await anext(names) == ["new"]
+
+
 class anything:  # noqa: N801
     """Some way to follow "/a": a function that returns its latest state."""
 
