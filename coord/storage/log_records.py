@@ -7,7 +7,7 @@ from typing import Final
 
 from coord.consensus.log import HardState, Point
 from coord.storage.errors import DamagedLog
-from coord.storage.pages import Numbered
+from coord.storage.page_format import Numbered
 from coord.storage.seal import unseal
 
 EPOCH_S: Final = 1_577_836_800

@@ -65,6 +65,18 @@ class State:
     """The transaction that made it."""
 
 
+@attrs.frozen
+class Numbered:
+    """A sealed value that ends with the number of the transaction that wrote the state."""
+
+    database: bytes
+    """Where it is."""
+    key: bytes
+    """Its key."""
+    size: int
+    """Its length without the seal; another one bears no number."""
+
+
 def states_of(data: mmap.mmap) -> tuple[State, State]:
     """Return the two states that a file has, the newest last."""
     first = _named_state(data, 0, 0)

@@ -21,9 +21,10 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
+from librt.strings import read_i16_le, read_i64_le
 
 from coord.storage.errors import Damaged
 from coord.storage.page_format import (
@@ -35,7 +36,6 @@ from coord.storage.page_format import (
     KEPT_ELSEWHERE,
     LEAF,
     NO_ROOT,
-    NODE,
     NODE_BYTES,
     NUMBER_AT,
     OVERFLOW,
@@ -43,6 +43,7 @@ from coord.storage.page_format import (
     RUN,
     TREE,
     Broken,
+    Numbered,
     State,
     Tree,
     states_of,
@@ -54,8 +55,7 @@ _DEPTH_MAX: Final = 32
 _ITEMS_AT_ONCE: Final = 16
 
 
-@attrs.frozen
-class Item:
+class Item(NamedTuple):
     """A key and where its value lies in the file."""
 
     key: bytes
@@ -66,18 +66,6 @@ class Item:
     """Offset of the value."""
     size: int
     """Its length in bytes."""
-
-
-@attrs.frozen
-class Numbered:
-    """A sealed value that ends with the number of the transaction that wrote the state."""
-
-    database: bytes
-    """Where it is."""
-    key: bytes
-    """Its key."""
-    size: int
-    """Its length without the seal; another one bears no number."""
 
 
 def check_pages(
@@ -267,26 +255,24 @@ class Pages:
     ) -> tuple[list[bytes], list[int]]:
         """Return the pages below one, each with the key from which on it counts."""
         nodes = self._nodes(number, BRANCH)
-        keys = [node[4][::-1] if integers else node[4] for node in nodes]
+        keys = [node[3][::-1] if integers else node[3] for node in nodes]
         keys[0] = low
         for place, key in enumerate(keys):
             upper = keys[place + 1] if place + 1 < len(keys) else high
             if upper is not None and upper <= key:
                 raise Broken("pages are out of order")
-        return keys, [
-            first | second << 16 | flags << 32 for _start, first, second, flags, _key in nodes
-        ]
+        return keys, [low | flags << 32 for _start, low, flags, _key in nodes]
 
     def leaf(
         self, number: int, low: bytes, high: bytes | None, integers: int = 0
     ) -> Iterator[Item]:
         """Go through the items of a page, whose keys lie within bounds."""
         self._take(number)
-        for start, first, second, flags, key in self._nodes(number, LEAF):
+        for start, size, flags, key in self._nodes(number, LEAF):
             order = key[::-1] if integers else key
             if order < low or (high is not None and order >= high):
                 raise Broken("a key is in the wrong page")
-            yield self._item(start, key, flags, first | second << 16)
+            yield self._item(start, key, flags, size)
 
     def _item(self, start: int, key: bytes, flags: int, size: int) -> Item:
         """Return an item of a leaf, its value found where it lies."""
@@ -312,33 +298,40 @@ class Pages:
             self._take(number)
         self._overflow += count
 
-    def _nodes(self, number: int, wanted: int) -> list[tuple[int, int, int, int, bytes]]:
-        """Return what a page holds, which is all there is in it (property 3)."""
-        data, page_bytes = self._data, self._page_bytes
+    def _nodes(self, number: int, wanted: int) -> list[tuple[int, int, int, bytes]]:
+        """Return what a page holds, which is all there is in it (property 3).
+
+        For each item: its offset, the 32 bits that begin it, its flags, its key.
+        """
+        page_bytes = self._page_bytes
         start = number * page_bytes
-        if start + page_bytes > len(data):
+        page = self._data[start : start + page_bytes]
+        if len(page) < page_bytes:
             raise Broken("a page lies outside")
-        itself, _unused, kind, lower, upper = HEAD.unpack_from(data, start)
+        lower = _unsigned(page, 12)
+        upper = _unsigned(page, 14)
         count = (lower - HEAD_BYTES) >> 1
-        if itself != number or kind != wanted or lower & 1 or count < 1:
+        is_such = read_i64_le(page, 0) == number and _unsigned(page, 10) == wanted
+        if not is_such or lower & 1 or count < 1:
             raise Broken(f"page {number} is no such page")
         if not lower <= upper <= page_bytes:
             raise Broken(f"page {number} is not filled as it says")
-        found: list[tuple[int, int, int, int, bytes]] = []
+        found: list[tuple[int, int, int, bytes]] = []
         filled = 0
-        for place in memoryview(data[start + HEAD_BYTES : start + lower]).cast("H"):
+        for pointer in range(HEAD_BYTES, lower, 2):
+            place = _unsigned(page, pointer)
             if not upper <= place <= page_bytes - NODE_BYTES:
                 raise Broken(f"an item of page {number} lies outside")
-            at = start + place
-            first, second, flags, key_bytes = NODE.unpack_from(data, at)
+            head: int = read_i64_le(page, place)
+            low, flags, key_bytes = head & 0xFFFFFFFF, head >> 32 & 0xFFFF, head >> 48 & 0xFFFF
             size = NODE_BYTES + key_bytes
             if wanted == LEAF:
-                size += PAGE.size if flags & KEPT_ELSEWHERE else first | second << 16
+                size += PAGE.size if flags & KEPT_ELSEWHERE else low
             if place + size > page_bytes:
                 raise Broken(f"an item of page {number} lies outside")
             filled += size + (size & 1)
-            key_at = at + NODE_BYTES
-            found.append((at, first, second, flags, data[key_at : key_at + key_bytes]))
+            key_at = place + NODE_BYTES
+            found.append((start + place, low, flags, page[key_at : key_at + key_bytes]))
         if filled != page_bytes - upper:
             raise Broken(f"page {number} is not filled as it says")
         return found
@@ -350,3 +343,9 @@ class Pages:
         if self._taken[number]:
             raise Broken(f"page {number} has two uses")
         self._taken[number] = 1
+
+
+def _unsigned(page: bytes, at: int) -> int:
+    """Read a number of two bytes."""
+    number: int = read_i16_le(page, at)
+    return number & 0xFFFF

@@ -23,8 +23,9 @@ from coord.storage.errors import Damaged
 from coord.storage.page_format import NO_ROOT, Broken, states_of
 from coord.storage.pages import Pages
 
-_BRANCHES_MAX: Final = 500
-"""Pages above the leaves that are kept, at 12 KB each: those of a million nodes."""
+_BRANCHES_MAX: Final = 2000
+"""Pages above the leaves that are kept, at 12 KB each: those of two million nodes. With fewer than
+there are, nearly each look reads one again."""
 
 
 class Scrub:
