@@ -32,6 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Part of the protocol of pytest: mark what needs Debian's package."""
+    for item in items:
+        if config.getoption("--servers") == "zookeeper" or "[zookeeper" in item.nodeid:
+            item.add_marker("zookeeper")
+
+
 class Scopes(LoadScopeScheduling):
     """A file goes to one worker as a whole, and so does all that shares the same servers."""
 
