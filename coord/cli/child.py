@@ -134,8 +134,8 @@ class Child:
             os.killpg(self.group, 0)
         except ProcessLookupError:
             return False
-        except PermissionError:  # it runs as somebody else, as behind sudo
-            return True
+        except PermissionError:
+            pass  # it runs as somebody else, as behind sudo
         return True
 
     def signal(self, number: int) -> None:

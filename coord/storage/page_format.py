@@ -11,8 +11,7 @@ HEAD: Final = Struct("<QHHHH")  # number, unused, kind, lower, upper
 META: Final = Struct("<IIQQ")  # magic, version, address, size of the map
 TREE: Final = Struct("<IHHQQQQQ")
 ENDS: Final = Struct("<QQ")  # last page, number of the transaction
-NODE: Final = Struct("<HHHH")  # size or page (low, high), flags or page, size of the key
-NODE_BYTES: Final = 8
+NODE_BYTES: Final = 8  # size or page (low, high), flags or page, size of the key: u16 each
 PAGE: Final = Struct("<Q")
 RUN: Final = Struct("<I")  # pages of an overflow run, where lower and upper stand else
 

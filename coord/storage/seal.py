@@ -5,9 +5,9 @@ stands behind the value, low byte first, where the CRC-32 over all of it is then
 """
 
 from typing import Final
-from zlib import crc32 as _crc32
 
-crc32: Final = _crc32  # found at once, where this is compiled
+from coord.state.record import crc32
+
 _RESIDUE: Final = 0x2144DF1C
 
 
