@@ -5,6 +5,7 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -330,22 +331,32 @@ async def test_no_request_is_taken_after_the_end_began(autojump_clock, fake):
 # Elsewhere.
 
 
-async def test_use_after_a_fork_raises_at_once(autojump_clock, fake, zk):
-    """In the child there are neither the tasks nor the connection: nothing would ever answer."""
-    await zk.create("/a")
+def said_in_a_fork(speak: Callable[[], bytes]) -> bytes:
+    """Call this in a copy of this process; return what it returned there, b"" when it raised."""
     receiving, sending = os.pipe()
     child = os.fork()
     if not child:
         try:
-            zk.get("/a").send(None)
-        except client.ForeignUse:
-            os.write(sending, b"raised")
+            os.write(sending, speak())
         finally:
             os._exit(0)
     os.close(sending)
-    assert os.read(receiving, 100) == b"raised"
+    said = os.read(receiving, 1000)
     os.close(receiving)
-    os.waitpid(child, 0)  # noqa: ASYNC222  (it has ended)
+    os.waitpid(child, 0)  # it has ended
+    return said
+
+
+async def test_use_after_a_fork_raises_at_once(autojump_clock, fake, zk):
+    """In the child there are neither the tasks nor the connection: nothing would ever answer."""
+    await zk.create("/a")
+
+    def use() -> bytes:
+        with pytest.raises(client.ForeignUse):
+            zk.get("/a").send(None)
+        return b"raised"
+
+    assert said_in_a_fork(use) == b"raised"
     await zk.get("/a")
 
 
@@ -353,18 +364,12 @@ async def test_a_fork_does_not_end_the_session_of_its_parent(autojump_clock, fak
     """Where the child leaves the block as well, as sys.exit does, it says nothing to the server."""
     connected = fake.connect()
     zk = await connected.__aenter__()
-    receiving, sending = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            connected.__aexit__(None, None, None).send(None)
-            os.write(sending, repr(zk.pending()).encode())
-        finally:
-            os._exit(0)
-    os.close(sending)
-    assert os.read(receiving, 1000) == b"[]"
-    os.close(receiving)
-    os.waitpid(child, 0)  # noqa: ASYNC222  (it has ended)
+
+    def leave() -> bytes:
+        connected.__aexit__(None, None, None).send(None)
+        return repr(zk.pending()).encode()
+
+    assert said_in_a_fork(leave) == b"[]"
     await connected.__aexit__(None, None, None)
     assert fake.sessions == {}
 

@@ -1,6 +1,7 @@
 """How watches failed in other libraries, one by one, and that they cannot fail so here."""
 
 import gc
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -123,18 +124,25 @@ async def tell_with_the_reply(stream: trio.abc.Stream, event: EventType) -> None
             await stream.send_all(answer)
 
 
+@asynccontextmanager
+async def away(fake):
+    """Keep the client from its servers for a while."""
+    fake.down = {-1}
+    fake.cut()
+    await until_quiet()
+    yield
+    fake.down = set()
+
+
 @pytest.mark.parametrize("kind", ["watch", "watch_tree", "cache"])
 async def test_a_znode_deleted_and_made_anew_while_away_is_seen(autojump_clock, fake, zk, kind):
     # CURATOR-391: caches compare versions, and these begin again with a new znode.
     fake.tree.put("/a", b"1")
     async with anything(zk, kind) as latest:
         before = (await latest()).stat
-        fake.down = {-1}
-        fake.cut()
-        await until_quiet()
-        fake.tree.delete("/a")
-        fake.tree.put("/a", b"2")
-        fake.down = set()
+        async with away(fake):
+            fake.tree.delete("/a")
+            fake.tree.put("/a", b"2")
         data, after = await latest()
         assert data == b"2"
         assert after.version == before.version
@@ -147,12 +155,9 @@ async def test_children_that_came_and_went_while_away_are_seen(autojump_clock, f
     fake.tree.put("/a/old", b"")
     async with zk.watch_children("/a") as names:
         assert await anext(names) == ["old"]
-        fake.down = {-1}
-        fake.cut()
-        await until_quiet()
-        fake.tree.delete("/a/old")
-        fake.tree.put("/a/new", b"")
-        fake.down = set()
+        async with away(fake):
+            fake.tree.delete("/a/old")
+            fake.tree.put("/a/new", b"")
         assert await anext(names) == ["new"]
 
 

@@ -21,10 +21,10 @@ from coord.replica.clients import Clients
 from coord.replica.links import Link, Links
 from coord.replica.messages import VERSION, Hello, decode, encode
 from coord.replica.replica import Replica
-from coord.tasks.entrances import HELLO_S, Entrances
+from coord.tasks.entrances import HELLO_S, SILENCE_MIN_MS, Entrances
 from coord.tasks.handshakes import Handshakes
 from coord.tasks.hub import Hub
-from coord.tasks.peer_links import LENGTH
+from coord.tasks.peer_links import LENGTH, PeerSocket
 from tests.certificates import Authority
 from tests.ensemble.processes import reserve_ports
 
@@ -74,7 +74,9 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(own: int, folder: Path, **tls: object) -> AsyncIterator[Opened]:
+async def opened(
+    own: int, folder: Path, silence_min_ms: int = 2 * ELECTION_MS, **tls: object
+) -> AsyncIterator[Opened]:
     ports = reserve_ports(4)
     replicas = [
         {"id": place, "peer": f"127.0.0.1:{peer}", "client": f"127.0.0.1:{client}"}
@@ -91,7 +93,7 @@ async def opened(own: int, folder: Path, **tls: object) -> AsyncIterator[Opened]
     )
     hub, warnings = Hub(), list[str]()
     links = Links(own, own, lambda: 77, lambda: frozenset({1, 2}), lambda: HERE, warnings.append)
-    entrances = Entrances(config, hub, cast(Clients, None), links, warnings.append, 2 * ELECTION_MS)
+    entrances = Entrances(config, hub, cast(Clients, None), links, warnings.append, silence_min_ms)
     replica = Linked(links)
     entrances.replica = cast(Replica, replica)
     entrances.open()
@@ -110,6 +112,18 @@ def say_hello(sock: socket.socket, receiver: int) -> None:
     sender = 3 - receiver
     frame = encode(Hello(VERSION, 77, sender, receiver, sender, HERE))
     sock.sendall(LENGTH.pack(len(frame)) + frame)
+
+
+@asynccontextmanager
+async def dialled(entrances: Opened) -> AsyncIterator[socket.socket]:
+    """Be replica 1, to which this one has opened its link."""
+    with socket.create_server(entrances.peer) as listener:
+        listener.settimeout(5)
+        other, _ = await trio.to_thread.run_sync(listener.accept)
+        with other:
+            say_hello(other, receiver=2)
+            await entrances.serve_until(lambda: entrances.replica.links.ready, 5)
+            yield other
 
 
 def deafen(sock: socket.socket) -> None:
@@ -144,18 +158,19 @@ async def test_a_link_on_which_nothing_is_acknowledged_is_given_up(
     tmp_path: Path, is_idle: bool
 ) -> None:
     """Else it would hang for up to two minutes after the other host is back."""
-    async with opened(2, tmp_path) as entrances:
-        links = entrances.replica.links
-        with socket.create_server(entrances.peer) as listener:
-            listener.settimeout(5)
-            other, _ = await trio.to_thread.run_sync(listener.accept)
-            with other:
-                say_hello(other, receiver=2)
-                await entrances.serve_until(lambda: links.ready, 5)
-                deafen(other)
-                if not is_idle:
-                    links.send(1, b"a frame")
-                await entrances.serve_until(lambda: entrances.replica.lost, 5)
+    async with opened(2, tmp_path) as entrances, dialled(entrances) as other:
+        deafen(other)
+        if not is_idle:
+            entrances.replica.links.send(1, b"a frame")
+        await entrances.serve_until(lambda: entrances.replica.lost, 5)
+
+
+async def test_a_link_is_kept_through_ten_seconds_of_silence(tmp_path: Path) -> None:
+    """As of a process that is stopped: what is under way, as a snapshot, would begin anew."""
+    async with opened(2, tmp_path, SILENCE_MIN_MS) as entrances, dialled(entrances):
+        link = cast(PeerSocket, entrances.replica.links.ready[1].transport)
+        limit_ms = link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert limit_ms == 10_000
 
 
 def dial(address: tuple[str, int], context: ssl.SSLContext) -> ssl.SSLSocket:
