@@ -14,6 +14,8 @@ C4. The promise of one that owes entries (`mending`) shuts out older leaders lik
 C5. To found an ensemble, all voters promise, and all of them are empty.
 """
 
+from typing import ClassVar
+
 from coord.consensus import checks
 from coord.consensus.gathering import Gathering
 from coord.consensus.messages import (
@@ -31,7 +33,7 @@ from coord.consensus.role import Change, Core, Follow, Lead, Role, RoleName
 class Candidate(Role):
     """A replica that stands in an epoch of its own."""
 
-    name = RoleName.CANDIDATE
+    name: ClassVar[RoleName] = RoleName.CANDIDATE
 
     def __init__(self, core: Core) -> None:
         self._core = core

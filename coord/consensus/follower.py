@@ -14,6 +14,8 @@ F5. A follower says no to a pre-vote while it hears a leader, and stands only af
 F6. One that abstains, or owes entries (`mending`), does all this but stand.
 """
 
+from typing import ClassVar
+
 from coord.consensus.effects import InstalledSnapshot
 from coord.consensus.epochs import owner_of
 from coord.consensus.gathering import Gathering, whole_run
@@ -44,7 +46,7 @@ STAGGER_MS_MAX = 20
 class Follower(Role):
     """A replica that has promised an epoch and waits for, or follows, its owner."""
 
-    name = RoleName.FOLLOWER
+    name: ClassVar[RoleName] = RoleName.FOLLOWER
 
     def __init__(self, core: Core, wait_ms: int) -> None:
         self._core = core

@@ -20,6 +20,7 @@ L6. A read is confirmed by answers, to a heartbeat sent after it, of a set that 
 
 from collections import deque
 from collections.abc import Mapping
+from typing import ClassVar
 
 import attrs
 
@@ -51,7 +52,7 @@ ENSEMBLE_MAX = (1 << 62) - 1
 class Leader(Role):
     """The owner of an epoch, with the promises to lead in it."""
 
-    name = RoleName.LEADER
+    name: ClassVar[RoleName] = RoleName.LEADER
 
     def __init__(self, core: Core, lead: Lead) -> None:
         self._core = core

@@ -7,6 +7,7 @@ makes the change.
 
 from collections.abc import Callable
 from enum import Enum
+from typing import ClassVar
 
 import attrs
 
@@ -95,7 +96,7 @@ class Core:
 class Role:
     """One role in one epoch; what a role does not care for does nothing."""
 
-    name: RoleName
+    name: ClassVar[RoleName]
     epoch: int
     """Follower: the promised epoch. Candidate and leader: their own, which they promised too."""
     deadline_ms: int
@@ -121,23 +122,27 @@ class Role:
         """What is known of the other members."""
         return ()
 
-    def receive(self, sender: int, message: Message) -> Change | None:
+    def receive(self, sender: int, message: Message) -> Change | None:  # noqa: ARG002
         """Handle a message of this epoch."""
+        return None
 
     def tick(self) -> Change | None:
         """Handle the passing of time."""
+        return None
 
     def forgive_pause(self) -> None:
         """Note that this replica was paused: silence until now says nothing about the others."""
 
     def stored(self) -> Change | None:
         """Handle progress of the journal's durable part."""
+        return None
 
     def connected(self, peer: int, birth: int) -> None:
         """Handle a new connection with a peer whose disk has this birth number."""
 
-    def disconnected(self, peer: int) -> Change | None:
+    def disconnected(self, peer: int) -> Change | None:  # noqa: ARG002
         """Handle the loss of a connection."""
+        return None
 
     def take_snapshot(self, snapshot: InstalledSnapshot) -> bool:  # noqa: ARG002
         """Make use of a received snapshot; tell whether there was one."""

@@ -13,8 +13,8 @@ from typing import Final
 from coord.replica.clients import Clients
 from coord.replica.connections import OUTBOX_BYTES_MAX
 from coord.tasks.hub import READ, WRITE, Hub
-from coord.tasks.outgoing import receive
-from coord.tasks.tls import Stream, TlsSocket, outgoing_of
+from coord.tasks.outgoing import outgoing_of, receive
+from coord.tasks.tls import Stream, TlsSocket
 from coord.wire.records import Id
 
 ACCEPT_AT_ONCE: Final = 100

@@ -1,12 +1,16 @@
-"""Bytes out of a non-blocking socket, and into one."""
+"""Bytes out of a non-blocking socket, and into one, with and without TLS."""
 
 import socket
 from typing import Final, Protocol
+
+from coord.tasks.tls import Stream, TlsSocket
 
 RECEIVE_BYTES: Final = 256 << 10
 """Asked of a socket at once: whole pipelines of requests, small against any budget."""
 SEND_BYTES: Final = 1 << 20
 """Joined and offered to a socket at once: what it does not take is copied again."""
+ENCRYPT_BYTES: Final = 64 << 10
+"""Encrypted at once, unless a single part is longer."""
 
 _buffer = bytearray(RECEIVE_BYTES)
 _view = memoryview(_buffer)
@@ -73,3 +77,41 @@ class Outgoing:
                 return False
             del parts[:taken]
         return True
+
+
+class TlsOutgoing(Outgoing):
+    """What is to be sent over TLS.
+
+    One portion is encrypted at a time, when the one before is with the kernel: the rest stays
+    countable in `unsent_bytes`.
+    """
+
+    __slots__ = ("_encrypted_bytes", "_tls")
+
+    def __init__(self, tls: TlsSocket) -> None:
+        super().__init__(tls.socket)
+        self._tls = tls
+        self._encrypted_bytes = 0
+        """Of `unsent_bytes`, those that are encrypted, but not with the kernel yet."""
+
+    def send(self) -> bool:
+        """Give the socket what it takes; whether everything is gone. Raises OSError."""
+        parts = self._parts
+        while self._tls.push():
+            self.unsent_bytes -= self._encrypted_bytes
+            self._encrypted_bytes = 0
+            if not parts:
+                return True
+            taken, size = 1, len(parts[0])
+            while taken < len(parts) and size < ENCRYPT_BYTES:
+                size += len(parts[taken])
+                taken += 1
+            self._tls.encrypt(parts[0] if taken == 1 else b"".join(parts[:taken]))
+            self._encrypted_bytes = size
+            del parts[:taken]
+        return False
+
+
+def outgoing_of(stream: Stream) -> Outgoing:
+    """Return what sends over a connected stream."""
+    return TlsOutgoing(stream) if isinstance(stream, TlsSocket) else Outgoing(stream)

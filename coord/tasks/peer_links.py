@@ -10,8 +10,8 @@ import trio
 
 from coord.replica.links import Link
 from coord.tasks.hub import READ, WRITE, Hub
-from coord.tasks.outgoing import receive
-from coord.tasks.tls import Stream, TlsSocket, outgoing_of
+from coord.tasks.outgoing import outgoing_of, receive
+from coord.tasks.tls import Stream, TlsSocket
 from coord.wire.frames import FrameBuffer, FrameError
 
 LENGTH: Final = Struct(">I")

@@ -1,6 +1,6 @@
 """TLS between a socket and who uses it: `ssl.SSLObject` over memory, in the loop of all sockets.
 
-`TlsSocket` receives like a non-blocking socket and `TlsOutgoing` sends like `Outgoing`, so that
+`TlsSocket` receives like a non-blocking socket, and `outgoing` sends over it like over one, so that
 client connections and peer links are the same code with and without TLS.
 
 Rules
@@ -8,8 +8,6 @@ Rules
 1. While the handshake goes on, one record at a time is taken from the socket. So what follows it is
    still in the kernel when the connection is given to the hub, and wakes it.
 2. After that, all that was taken is decrypted at once: nothing waits in here without an event.
-3. One portion is encrypted at a time, when the one before is with the kernel: the rest stays
-   countable in `unsent_bytes`.
 """
 
 import contextlib
@@ -18,12 +16,9 @@ import ssl
 from typing import Any, Final, cast
 
 from coord.credentials import reason_of
-from coord.tasks.outgoing import Outgoing
 
 RECEIVE_BYTES: Final = 64 << 10
 """Taken from a socket at once: with an unfinished record it fits into any buffer for what it is."""
-ENCRYPT_BYTES: Final = 64 << 10
-"""Encrypted at once, unless a single part is longer."""
 RECORD_HEADER_BYTES: Final = 5
 RECORD_BYTES_MAX: Final = (16 << 10) + 2048
 """The limit of TLS 1.2; that of 1.3 is lower."""
@@ -170,39 +165,5 @@ class TlsSocket:
         self.socket.close()
 
 
-class TlsOutgoing(Outgoing):
-    """What is to be sent over TLS."""
-
-    __slots__ = ("_encrypted_bytes", "_tls")
-
-    def __init__(self, tls: TlsSocket) -> None:
-        super().__init__(tls.socket)
-        self._tls = tls
-        self._encrypted_bytes = 0
-        """Of `unsent_bytes`, those that are encrypted, but not with the kernel yet."""
-
-    def send(self) -> bool:
-        """Give the socket what it takes; whether everything is gone. Raises OSError."""
-        parts = self._parts
-        while self._tls.push():
-            self.unsent_bytes -= self._encrypted_bytes
-            self._encrypted_bytes = 0
-            if not parts:
-                return True
-            taken, size = 1, len(parts[0])
-            while taken < len(parts) and size < ENCRYPT_BYTES:
-                size += len(parts[taken])
-                taken += 1
-            self._tls.encrypt(parts[0] if taken == 1 else b"".join(parts[:taken]))
-            self._encrypted_bytes = size
-            del parts[:taken]
-        return False
-
-
 Stream = socket.socket | TlsSocket
 """What a connection runs over."""
-
-
-def outgoing_of(stream: Stream) -> Outgoing:
-    """Return what sends over a connected stream."""
-    return TlsOutgoing(stream) if isinstance(stream, TlsSocket) else Outgoing(stream)

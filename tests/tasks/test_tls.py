@@ -20,8 +20,8 @@ from coord.tasks.handshakes import (
     Handshakes,
 )
 from coord.tasks.hub import Hub
-from coord.tasks.outgoing import receive
-from coord.tasks.tls import NoTlsError, TlsSocket, outgoing_of
+from coord.tasks.outgoing import outgoing_of, receive
+from coord.tasks.tls import NoTlsError, TlsSocket
 from coord.wire.connection import ClientConnection, Reply
 from coord.wire.opcodes import OpCode
 from coord.wire.records import Acl, ConnectRequest, ConnectResponse, Id
