@@ -35,6 +35,10 @@ class DictStore(Store):
         """Return the record of a node, or None when it does not exist."""
         return self._nodes.get(path)
 
+    def add(self, path: bytes, record: bytes) -> None:
+        """Create a node that does not exist."""
+        self.put(path, record)
+
     def put(self, path: bytes, record: bytes) -> None:
         """Create a node or replace its record."""
         nodes = self._nodes

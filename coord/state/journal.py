@@ -43,6 +43,11 @@ class Journal(Store):
         """Go through the rows whose keys begin with the prefix, in the order of their keys."""
         return self._store.rows(table, prefix)
 
+    def add(self, path: bytes, record: bytes) -> None:
+        """Create a node that does not exist."""
+        self._undo.append((self._store.delete, (path,)))
+        self._store.add(path, record)
+
     def put(self, path: bytes, record: bytes) -> None:
         """Create a node or replace its record."""
         old = self.get(path)

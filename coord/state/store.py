@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, Protocol
 
+from mypy_extensions import mypyc_attr
+
 
 class Table(IntEnum):
     """The tables of rows beside the tree; keys have at most 200 bytes."""
@@ -46,6 +48,7 @@ class Listing(Protocol):
         ...
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Store(ABC):
     """The tree as path -> record, and some tables of small rows."""
 
@@ -54,8 +57,12 @@ class Store(ABC):
         """Return the record of a node, or None when it does not exist."""
 
     @abstractmethod
+    def add(self, path: bytes, record: bytes) -> None:
+        """Create a node that does not exist; its parent does, unless it is the root `/`."""
+
+    @abstractmethod
     def put(self, path: bytes, record: bytes) -> None:
-        """Create a node or replace its record; its parent exists, unless it is the root `/`."""
+        """Create a node as `add` does, or replace its record."""
 
     @abstractmethod
     def delete(self, path: bytes) -> None:

@@ -14,29 +14,30 @@ thread; that is so here, and the two threads take turns. (The loop could also co
 and leave the sync to the thread. But the page that names the new state could then reach the disk
 before the state does, and LMDB, which has no checksums, would believe it after a power cut.)
 
-One transaction with 20,000 changed nodes keeps as many pages in memory until it commits: 80 MB. So
-the layer is first written as it is, in sequence, to a journal (6 MB); the commit that completes it
-is the moment in which the flush has happened. Then the changes are folded into the tree, sorted, in
-transactions of bounded size, and the last one drops the journal. A start that finds a whole journal
-takes it for a frozen layer and folds it again; every step may be repeated. A journal that is not
-whole is ignored and dropped by the next flush.
+A transaction keeps the pages that it changes in memory until it commits: 80 MB for 20,000 nodes
+that lie far apart. Changes that are sure to need few pages, as new children with rising names, go
+into the tree in one transaction. Others are first written as they are, in sequence, to a journal
+(6 MB); the commit that completes it is the moment in which the flush has happened. Then the changes
+are folded into the tree, sorted, in transactions of bounded size, and the last one drops the
+journal. A start that finds a whole journal takes it for a frozen layer and folds it again; every
+step may be repeated. A journal that is not whole is ignored and dropped by the next flush that
+needs one.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from math import inf
 from struct import Struct
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 import lmdb
 
 from coord.consensus.log import ORIGIN, Point
 from coord.state.store import Table
-from coord.storage.environment import Environment, Transaction
+from coord.storage.arrangement import Arrangement, Change
+from coord.storage.environment import Database, Environment, Transaction
 from coord.storage.errors import DamagedTree
-from coord.storage.keys import PathKeys, value_of
 from coord.storage.layer import Layer
 from coord.storage.seal import seal, unseal
 
@@ -45,8 +46,10 @@ from coord.storage.seal import seal, unseal
 class Steps:
     """How finely a flush is cut."""
 
+    pages: int = 4000
+    """Pages of 4 KiB that a flush without a journal may change, all of them in memory at once."""
     records: int = 1000
-    """Changes in one transaction of the fold: each may cost a page of 4 KiB of memory."""
+    """Changes in one transaction of the fold: each may cost a page."""
     step_bytes: int = 4 << 20
     """Bytes of records in one transaction."""
     piece_bytes: int = 1900
@@ -67,10 +70,6 @@ _PIECE: Final = Struct(">I")
 _POINT: Final = Struct(">qqQ")
 _COUNT: Final = Struct(">I")
 _SLASH: Final = b"/"[0]
-
-Place = tuple[bytes, bytes]
-"""The key of a node, b"" for a row; then its name in the layer: the path, or the row's key."""
-Item = TypeVar("Item")
 
 
 @attrs.frozen
@@ -152,22 +151,28 @@ class Flush:
     """
 
     def __init__(
-        self, file: TreeFile, layer: Layer, point: FlushPoint, keys: PathKeys, steps: Steps
+        self,
+        file: TreeFile,
+        records: dict[bytes, bytes | None],
+        point: FlushPoint,
+        arrangement: Arrangement,
+        steps: Steps,
     ) -> None:
         """Use `TreeStore.freeze`."""
         self.point = point
         self.is_done = False
         self._file = file
-        self._records = layer.records
-        self._keys = keys
+        self._records = records
+        self._arrangement = arrangement
         self._transaction: Transaction | None = None
         self._steps = steps
         self._work = self._all()
+        self._is_resumed = False
         self._is_exhausted = False
 
     def resume(self) -> None:
-        """Begin with the fold, since the journal is whole."""
-        self._work = self._fold()
+        """Do no more than the fold, since the journal is whole."""
+        self._is_resumed = True
 
     def commit(self) -> None:
         """Make durable what was filled in and begin the next transaction; blocks on the disk."""
@@ -208,8 +213,17 @@ class Flush:
             self._transaction = None
 
     def _all(self) -> Iterator[bool]:
-        yield from self._write_journal()
-        yield from self._fold()
+        for _ in self._arrangement.gather():
+            yield False
+        if self._is_resumed:
+            yield from self._fold()
+        elif self._arrangement.pages_max > self._steps.pages:
+            yield from self._write_journal()
+            yield from self._fold()
+        else:
+            for _ in self._put_in_order():
+                yield False
+            self._file.put_state(self._open, b"point", self.point.encode())
 
     def _write_journal(self) -> Iterator[bool]:
         file = self._file
@@ -242,77 +256,45 @@ class Flush:
             raise DamagedTree("the tree's journal was not empty")
 
     def _fold(self) -> Iterator[bool]:
-        file, steps = self._file, self._steps
-        runs: list[list[Place]] = []
-        for names in _slices(self._records, steps.run):
-            runs.append(self._places(names))
-            yield False
-        for _ in _merged(runs):
-            yield False
+        steps = self._steps
         step_bytes = step_records = 0
-        for places in _slices(runs[0] if runs else [], steps.turn):
-            step_bytes += self._put(places)
-            step_records += len(places)
+        for count, size in self._put_in_order():
+            step_records += count
+            step_bytes += size
             if step_records >= steps.records or step_bytes >= steps.step_bytes:
                 step_bytes = step_records = 0
                 yield True
             else:
                 yield False
-        self._open.delete(b"journal", db=file.state)
-        self._open.drop(file.journal, delete=False)
+        self._open.delete(b"journal", db=self._file.state)
+        self._open.drop(self._file.journal, delete=False)
 
-    def _places(self, names: list[bytes]) -> list[Place]:
-        """Return where records go, sorted: nodes by their keys behind the rows."""
-        key_of = self._keys.key_of
-        places = [(key_of(name) if name[0] == _SLASH else b"", name) for name in names]
-        places.sort()
-        return places
+    def _put_in_order(self) -> Iterator[tuple[int, int]]:
+        """Put or delete everything, a few records at a time: how many, and how many bytes."""
+        file = self._file
+        for rows, nodes in self._arrangement.in_order(self._steps.turn):
+            size = self._put(rows, file.rows) + self._put(nodes, file.nodes)
+            yield len(rows) + len(nodes), size
 
-    def _put(self, places: list[Place]) -> int:
-        """Put or delete a few records; return how many bytes they have."""
-        records = self._records
-        nodes: list[tuple[bytes, bytes]] = []
-        rows: list[tuple[bytes, bytes]] = []
+    def _put(self, changes: list[Change], database: Database) -> int:
+        """Put or delete a few values; return how many bytes they have."""
+        items: list[tuple[bytes, bytes]] = []
         size = 0
-        for key, name in places:
-            record = records[name]
-            if record is None:
-                database = self._file.nodes if key else self._file.rows
-                self._open.delete(key or name, db=database)
-                continue
-            size += len(record)
-            if key:
-                nodes.append((key, seal(key, value_of(key, name, record))))
+        for key, value in changes:
+            if value is None:
+                self._open.delete(key, db=database)
             else:
-                rows.append((name, seal(name, record)))
-        # One call for all of them takes half the time of a call for each.
-        for items, database in ((nodes, self._file.nodes), (rows, self._file.rows)):
-            if items:
-                with self._open.cursor(db=database) as cursor:
-                    cursor.putmulti(items)
+                items.append((key, seal(key, value)))
+                size += len(value)
+        if items:  # one call for all of them takes half the time of a call for each
+            with self._open.cursor(db=database) as cursor:
+                cursor.putmulti(items)
         return size
 
     @property
     def _open(self) -> Transaction:
         assert self._transaction is not None, "commit() comes before fill()"
         return self._transaction
-
-
-def _merged(runs: list[list[Place]]) -> Iterator[None]:
-    """Merge sorted lists, two at a time, until there is one: a sort finds the runs in its input."""
-    while len(runs) > 1:
-        first, second, *rest = runs
-        first += second
-        first.sort()
-        runs[:] = [*rest, first]
-        yield
-
-
-def _slices(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Cut something into lists of bounded length."""
-    rest = iter(items)
-    while part := list(islice(rest, size)):
-        yield part
 
 
 def _encoded(records: dict[bytes, bytes | None], size_min: int) -> Iterator[bytes]:

@@ -39,17 +39,21 @@ class PathKeys:
     def key_of(self, path: bytes) -> bytes:
         """Return the key of a znode."""
         parent, _, name = path.rpartition(b"/")
-        prefix = self._prefixes.get(parent)
-        if prefix is None:
-            prefix = self._add_prefix(parent)
+        return self.key_below(self.prefix_below(parent), name)
+
+    def key_below(self, prefix: bytes, name: bytes) -> bytes:
+        """Return the key of a znode from what the keys of its parent's children begin with."""
         if len(name) <= NAME_MAX:
             return prefix + name
         return prefix[:-1] + _HASHED + blake2b(name, digest_size=32, key=self._secret).digest()
 
-    def prefixes_of_children(self, path: bytes) -> tuple[bytes, bytes]:
-        """Return what the keys of the children begin with: plain names, hashed names."""
-        parent = b"" if path == b"/" else path
-        prefix = self._prefixes.get(parent) or self._add_prefix(parent)
+    def prefix_below(self, parent: bytes) -> bytes:
+        """Return what the keys of a parent's children begin with, where the names are plain."""
+        return self._prefixes.get(parent) or self._add_prefix(parent)
+
+    def prefixes_below(self, parent: bytes) -> tuple[bytes, bytes]:
+        """Return what the keys of a parent's children begin with: plain names, hashed names."""
+        prefix = self.prefix_below(parent)
         return prefix, prefix[:-1] + _HASHED
 
     def _add_prefix(self, parent: bytes) -> bytes:
@@ -62,12 +66,9 @@ class PathKeys:
         return prefix
 
 
-def value_of(key: bytes, path: bytes, record: bytes) -> bytes:
+def value_of(name: bytes, record: bytes) -> bytes:
     """Return the value to store under a znode's key."""
-    if key[TAG_AT] == 0:
-        return record
-    name = path.rpartition(b"/")[2]
-    return _LENGTH.pack(len(name)) + name + record
+    return record if len(name) <= NAME_MAX else _LENGTH.pack(len(name)) + name + record
 
 
 def record_behind_name(value: bytes) -> bytes:

@@ -41,6 +41,16 @@ class Layer:
         # By table: the keys of its changed rows, sorted.
         self._rows: list[list[bytes]] = [[] for _ in Table]
 
+    def add_node(self, path: bytes, record: bytes) -> None:
+        """Put a node that is not there, but may have been."""
+        records = self.records
+        before = len(records)
+        records[path] = record
+        self._unnamed.append(path)
+        self.size += len(record)
+        if len(records) > before:
+            self.size += ITEM_BYTES + len(path)
+
     def change_node(self, path: bytes, record: bytes | None) -> None:
         """Put or delete a node."""
         records = self.records

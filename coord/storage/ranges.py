@@ -23,7 +23,7 @@ def stored_names(
     changed: dict[bytes, bool],
 ) -> Iterator[bytes]:
     """Go through the names that LMDB has below a path, but for those that changed."""
-    plain, hashed = keys.prefixes_of_children(path)
+    plain, hashed = keys.prefixes_below(b"" if path == b"/" else path)
     with _finding_damage(), view.transaction.cursor(db=file.nodes) as cursor:
         for key in _keys_from(scrub, b"nodes", cursor, plain):
             if not key.startswith(plain):

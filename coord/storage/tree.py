@@ -25,6 +25,8 @@ import lmdb
 
 from coord.consensus.log import Point
 from coord.state.store import PATH_KEY, Store, Table
+from coord.storage.arrangement import Arrangement
+from coord.storage.ends import Ends
 from coord.storage.environment import Environment
 from coord.storage.errors import DamagedTree
 from coord.storage.flush import DATABASES, STEPS, Flush, FlushPoint, Steps, TreeFile, read_journal
@@ -57,6 +59,7 @@ class TreeStore(Store):
         self._scrub = scrub
         self._file = TreeFile(environment)
         self._view = View(self._file)
+        self._ends = Ends(self._view.transaction, self._file.nodes)
         self._cache = Cache(cache_bytes)
         self._fresh = Layer()
         self._frozen: Layer | None = None
@@ -159,6 +162,10 @@ class TreeStore(Store):
                     return self._read_node(path)
         return record
 
+    def add(self, path: bytes, record: bytes) -> None:
+        """Create a node that does not exist: the cache holds none of these."""
+        self._fresh.add_node(path, record)
+
     def put(self, path: bytes, record: bytes) -> None:
         """Create a node or replace its record."""
         fresh = self._fresh
@@ -253,6 +260,7 @@ class TreeStore(Store):
         assert flush.is_done, "not all is written"
         self._view.release()
         self._view = View(self._file)
+        self._ends = Ends(self._view.transaction, self._file.nodes)
         self._flushed = flush.point
         self._frozen = None
         self._frozen_records = _NOTHING
@@ -291,8 +299,7 @@ class TreeStore(Store):
             self._frozen = read_journal(self._file, self._view.transaction)
         except lmdb.Error as error:
             raise DamagedTree(f"the tree is damaged: {error}") from error
-        if self._frozen is not None:
-            self._frozen_records = self._frozen.records
+        self._frozen_records = _NOTHING if self._frozen is None else self._frozen.records
         path_key = self.row(Table.META, PATH_KEY)
         if path_key is not None:
             self._key_paths(path_key)
@@ -302,7 +309,9 @@ class TreeStore(Store):
 
     def _new_flush(self, point: FlushPoint) -> Flush:
         assert self._frozen is not None
-        return Flush(self._file, self._frozen, point, self._keys, self._steps)
+        records = self._frozen.records
+        arrangement = Arrangement(records, self._keys, self._ends, self._steps.run)
+        return Flush(self._file, records, point, arrangement, self._steps)
 
     def _key_paths(self, row: bytes) -> None:
         """Take the key of all paths from its row, before there is any path."""
@@ -314,22 +323,28 @@ class TreeStore(Store):
     def _read_node(self, path: bytes) -> bytes | None:
         """Return a node that no layer has, and remember it."""
         record = self._cache.promoted(path)
-        if record is MISSING:
-            key = self._keys.key_of(path)
-            if self._scrub is not None:
-                self._scrub.look(b"nodes", key)
-            try:
-                stored = self._view.transaction.get(key, None, self._file.nodes)
-            except lmdb.Error as error:
-                raise DamagedTree(f"the tree is damaged: {error}") from error
-            record = None
-            if stored is not None:
-                record = unseal(key, stored)
-                if record is None:
-                    raise DamagedTree(f"the znode {shown(path)} is damaged")
-                if key[TAG_AT]:
-                    record = record_behind_name(record)
-                self._cache.add(path, record)
+        if record is not MISSING:
+            return record
+        parent, _, name = path.rpartition(b"/")
+        if self._ends.has_nothing_at(parent, name):
+            return None
+        key = self._keys.key_of(path)
+        if self._scrub is not None:
+            self._scrub.look(b"nodes", key)
+        try:
+            stored = self._view.transaction.get(key, None, self._file.nodes)
+            if stored is None:
+                if self._scrub is None:
+                    self._ends.was_missing(parent, self._keys)
+                return None
+        except lmdb.Error as error:
+            raise DamagedTree(f"the tree is damaged: {error}") from error
+        record = unseal(key, stored)
+        if record is None:
+            raise DamagedTree(f"the znode {shown(path)} is damaged")
+        if key[TAG_AT]:
+            record = record_behind_name(record)
+        self._cache.add(path, record)
         return record
 
     def _read_row(self, row: bytes) -> bytes | None:

@@ -32,6 +32,9 @@ LOG_KEPT_BYTES: Final = 16 << 20
 """The same in bytes, or LOG_KEPT_SHARE of the tree when that is more: whoever misses more gets a
 snapshot, which is then the smaller of the two."""
 LOG_KEPT_SHARE: Final = 0.25
+BITE_ENTRIES: Final = 64
+BITE_BYTES: Final = 1 << 20
+"""So much is given up at once: to drop one entry with every write costs as much as to add one."""
 
 
 class Trees:
@@ -67,6 +70,9 @@ class Trees:
         self._kept.append((index, size))
         self._kept_bytes += size
         kept_bytes_max = max(LOG_KEPT_BYTES, tree_bytes * LOG_KEPT_SHARE)
+        too_many = len(self._kept) - LOG_KEPT_ENTRIES
+        if too_many < BITE_ENTRIES and self._kept_bytes - kept_bytes_max < BITE_BYTES:
+            return
         while self._kept_bytes > kept_bytes_max or len(self._kept) > LOG_KEPT_ENTRIES:
             self._not_kept, size = self._kept.popleft()
             self._kept_bytes -= size

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from coord.consensus.log import Point
 from coord.storage import snapshots
 from coord.storage.errors import DamagedTree, SnapshotError, TransferExpired
-from coord.storage.flush import FlushPoint
+from coord.storage.flush import FlushPoint, Steps
 from coord.storage.keys import PathKeys
 from coord.storage.seal import seal
 from coord.storage.snapshots import Export, Import
@@ -80,6 +80,8 @@ def test_two_transfers_share_one_view_and_let_go_of_it(tree, tmp_path):
 
 
 def test_nothing_is_exported_while_an_old_flush_is_unfinished(tree, tmp_path):
+    tree.close()
+    tree = TreeStore.open(tmp_path / "tree.1", steps=Steps(pages=0))
     tree.put(b"/new", b"x")
     flush = tree.freeze(Point(6, 1, 6), b"")
     flush.commit()

@@ -24,7 +24,7 @@ HASHED = PathKeys(b"sixteen bytes ok").key_of(b"/" + b"x" * 600)[17:]
 
 
 # A few records fill a transaction and a few bytes a piece of the journal.
-SMALL = Steps(records=3, step_bytes=2000, piece_bytes=50, run=2, turn=1)
+SMALL = Steps(pages=12, records=3, step_bytes=2000, piece_bytes=50, run=2, turn=1)
 
 NAMES = st.sampled_from([b"a", b"b", b"c", b"n" * 495, b"m" * 700, HASHED, b"\1"])
 KEYS = st.sampled_from([b"", b"a", b"aa", b"ab", b"b", b"\xff"])
@@ -58,9 +58,10 @@ class Stores(RuleBasedStateMachine):
             path = b""
             for name in names:  # every ancestor comes before
                 path += b"/" + name
-                if name is names[-1] or self.model.get(path) is None:
+                is_new = self.model.get(path) is None
+                if is_new or name is names[-1]:
                     for store in (self.tree, self.model):
-                        store.put(path, record)
+                        (store.add if is_new else store.put)(path, record)
             assert self.tree.get(path) == record
 
     @rule(choice=st.integers(min_value=0))

@@ -6,6 +6,7 @@ from coord.consensus.log import ORIGIN, Point
 from coord.state.dict_store import DictStore
 from coord.state.store import PATH_KEY, Table
 from coord.storage.errors import DamagedTree
+from coord.storage.flush import Steps
 from coord.storage.keys import NAME_MAX, PathKeys
 from coord.storage.layer import MISSING, Cache
 from coord.storage.tree import TreeStore
@@ -83,6 +84,24 @@ def test_names_of_any_length_are_kept_apart(tree, tmp_path, name):
     tree.delete(b"/" + name)
     flush_all(tree, 2)
     assert set(tree.children(b"/")) == rivals - {name}
+    tree.close()
+
+
+@pytest.mark.parametrize("last", [b"b", b"x" * NAME_MAX, b"x" * 600, b"\xff"])
+def test_what_lies_behind_the_last_name_is_missing_until_it_is_flushed(tree, tmp_path, last):
+    """After two looks in vain the tree knows where the names of a parent's children end."""
+    plant(tree)
+    there = {b"/parent", b"/parent/a", b"/parent/" + last, b"/parenu", b"/parenu/z"}
+    for path in there:
+        tree.put(path, b"record")
+    flush_all(tree, 1)
+    tree = reopened(tree, tmp_path)
+    missing = [b"/parent/" + last + b"%d" % number for number in range(4)]
+    assert [tree.get(path) for path in missing] == [None] * 4
+    assert all(tree.get(path) == b"record" for path in there)
+    tree.put(missing[3], b"later")
+    flush_all(tree, 2)
+    assert [tree.get(path) for path in missing] == [None, None, None, b"later"]
     tree.close()
 
 
@@ -260,7 +279,8 @@ def journal_is_whole(tree):
         return tree.file.get_state(transaction, b"journal") is not None
 
 
-def test_damage_in_the_trees_own_state_is_found(tree, tmp_path):
+def test_damage_in_the_trees_own_state_is_found(tmp_path):
+    tree = TreeStore.create(tmp_path / "tree.1", steps=Steps(pages=0))
     fill(tree, 20)
     flush = tree.freeze(Point(1, 1, 1), b"")
     flush.commit()
