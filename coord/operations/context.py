@@ -1,9 +1,11 @@
 """What operations are given, and whom they tell what they did."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Final, Protocol
+from typing import Final
 
 import attrs
+from mypy_extensions import mypyc_attr
 
 from coord.state.permissions import OPEN_ACL, identities_of, permits
 from coord.state.sessions import Sessions
@@ -15,27 +17,28 @@ from coord.wire.errors import NoAuth
 from coord.wire.records import Id
 
 
-class Audience(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Audience(ABC):
     """Who hears what an entry does, while it is applied.
 
     For each operation: first every `changed`, then `ended` or `moved`, then `settled`.
     """
 
+    @abstractmethod
     def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
         """Tell of one trigger of watches: an `EventType`, and the ACL that says who may know."""
-        ...
 
+    @abstractmethod
     def ended(self, session_id: int) -> None:
         """Tell that a session is closed or expired."""
-        ...
 
+    @abstractmethod
     def moved(self, session_id: int, attachment: int) -> None:
         """Tell that a session has a newer attachment: older connections of it are cut."""
-        ...
 
+    @abstractmethod
     def settled(self, replica: int, start: int, n: int, zxid: int, error: int, body: bytes) -> None:
         """Tell the outcome of write `n` of an origin: 0 and the reply's body, or an error."""
-        ...
 
 
 @attrs.define(eq=False)
@@ -68,7 +71,7 @@ class View:
     """The replicated settings."""
 
 
-class Silence:
+class Silence(Audience):
     """An audience that hears nothing: until the first entry comes, and for who only counts."""
 
     def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 
 from coord import jute
 from coord.operations.batch import encode_operation, operation_head
+from coord.operations.context import Audience
 from coord.operations.internal import Attached
 from coord.operations.machine import StateMachine
 from coord.operations.table import KINDS, Kind, kind_of, takes_room
@@ -53,7 +54,7 @@ CLOSE_SESSION = int(OpCode.CLOSE_SESSION)
 WRITES: Final = frozenset(opcode for opcode, kind in KINDS.items() if kind is Kind.WRITE)
 
 
-class Clients:
+class Clients(Audience):
     """All client connections of one replica; it is the audience of the state machine."""
 
     def __init__(

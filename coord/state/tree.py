@@ -40,8 +40,6 @@ _COUNT: Final = Struct(">q")
 # Plain numbers: an attribute of an enumeration takes as long as a look into a dictionary.
 _EPHEMERAL: Final = int(Kind.EPHEMERAL)
 _TTL: Final = int(Kind.TTL)
-_DEPTH_COUNTED: Final = 2
-"""Paths with more slashes than this are counted at ancestors other than the root."""
 
 
 Begun = tuple[Store, Journal, tuple[int, ...], dict[bytes, int]]
@@ -86,8 +84,9 @@ class Tree:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        # By parent: how many children this entry added to it. What that adds to DESCENDANTS for
-        # its ancestors is written once for all operations of the entry, or before it is read.
+        # By grandparent: how many grandchildren this entry added to it. What that adds to the rows
+        # of it and its ancestors is written once for all operations of the entry, or before one
+        # is read.
         self._deeper_changes: dict[bytes, int] = {}
         self.births = 0
         self._parent_path = b""
@@ -153,7 +152,7 @@ class Tree:
         """
         zxid = self.zxid
         record = znode.new_record(path, head, data, zxid, self.time_ms, owner)
-        self.store.put(path, record)
+        self.store.add(path, record)
         self.node_count += 1
         self.data_bytes += len(path) + len(data) - 4
         self.sum += checksum_of(record)
@@ -167,8 +166,7 @@ class Tree:
                 self._unlist(parent_path, old)
         self.births += 1
         self._last_birth = zxid
-        if path.count(b"/") > _DEPTH_COUNTED:
-            self._deeper_changes[parent_path] = self._deeper_changes.get(parent_path, 0) + 1
+        self._count_deeper(parent_path, 1)
         return record[-STAT_SIZE:]
 
     def settle(self) -> None:
@@ -193,8 +191,7 @@ class Tree:
             self._unlist(path, record)
         if new[KIND_AT] > _EPHEMERAL:
             self._list(parent_path, new)
-        if path.count(b"/") > _DEPTH_COUNTED:
-            self._deeper_changes[parent_path] = self._deeper_changes.get(parent_path, 0) - 1
+        self._count_deeper(parent_path, -1)
 
     def set_data(self, path: bytes, old: bytes, data: bytes) -> bytes:
         """Replace the data of a node; return its Stat."""
@@ -284,13 +281,21 @@ class Tree:
         elif not znode.children_of(record):
             self.delete_row(Table.REAPABLE, rows.reapable_key(due_of(record), path))
 
+    def _count_deeper(self, parent: bytes, by: int) -> None:
+        """Note that a node below this parent came or went."""
+        cut = parent.rfind(b"/")
+        if cut > 0:  # else the root is the grandparent, which is not counted, or there is none
+            grandparent = parent[:cut]
+            changes = self._deeper_changes
+            changes[grandparent] = changes.get(grandparent, 0) + by
+
     def _save_deeper(self) -> None:
         """Write what the entry added so far to the counts of far descendants."""
         if not self._deeper_changes:
             return
         changes: dict[bytes, int] = {}
-        for parent, by in self._deeper_changes.items():
-            for ancestor in ancestors(parent):
+        for grandparent, by in self._deeper_changes.items():
+            for ancestor in (grandparent, *ancestors(grandparent)):
                 changes[ancestor] = changes.get(ancestor, 0) + by
         for ancestor, by in changes.items():
             key = rows.path_key(ancestor)

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
-import attrs
-
 from coord import jute
 from coord.consensus.configuration import Configuration, Member, MemberRole
 from coord.operations import batch
-from coord.operations.context import Caller
+from coord.operations.context import Audience, Caller
 from coord.operations.internal import (
     Attached,
     AttachRequest,
@@ -49,11 +47,11 @@ def founded(settings: Settings = SETTINGS) -> StateMachine:
     return machine
 
 
-@attrs.define
-class Recorder:
+class Recorder(Audience):
     """An audience that writes down what it hears."""
 
-    heard: list[tuple] = attrs.field(factory=list)
+    def __init__(self) -> None:
+        self.heard: list[tuple] = []
 
     def changed(self, event: int, path: bytes, zxid: int, acl: bytes) -> None:
         self.heard.append(("changed", event, path.decode(), zxid))
