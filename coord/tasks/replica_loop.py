@@ -21,7 +21,7 @@ from coord.tasks.hub import Hub
 from coord.tasks.trees import Trees
 from coord.tasks.writer import Writer
 
-BUSY_MS: Final = 5
+BUSY_MS: Final = 10
 """The longest time of work without letting other tasks of the process run."""
 LINGER_S: Final = 0.001
 """After work, more is waited for in the kernel for this long: to put a Trio task to sleep and to
