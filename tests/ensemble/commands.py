@@ -2,10 +2,11 @@
 
 import os
 import resource
-import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.ensemble.processes import PORTS, is_reserved
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER_PORT_OFFSET = 707
@@ -50,18 +51,9 @@ def start_coord(
 
 
 def dev_port(replicas: int = 3) -> int:
-    """A port for `coord dev --port`: it and its neighbours are free, and those of the peers."""
-    for first in range(20_000 + os.getpid() % 997 * 8, 40_000, 16):
-        ports = [*range(first, first + replicas)]
-        if all(_is_free(port) and _is_free(port + PEER_PORT_OFFSET) for port in ports):
+    """A port for `coord dev --port`: it and its neighbours are reserved, and those of the peers."""
+    for first in range(PORTS.start, PORTS.stop - PEER_PORT_OFFSET - replicas, replicas):
+        ports = range(first, first + replicas)
+        if all(is_reserved(port) and is_reserved(port + PEER_PORT_OFFSET) for port in ports):
             return first
-    raise RuntimeError("no free ports between 20000 and 40000")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    raise RuntimeError(f"no free ports in {PORTS}")

@@ -49,22 +49,27 @@ def wait_for(condition: Callable[[], T | None], *, seconds: float, what: str) ->
 def reserve_ports(count: int) -> list[int]:
     """Free ports that no other run on this machine picks while this process lives."""
     ports: list[int] = []
-    candidates = random.SystemRandom().sample(PORTS, len(PORTS))
-    for port in candidates:
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         if len(ports) == count:
             return ports
-        # An abstract Unix socket is a lock that the kernel releases with the process.
-        claim = socket.socket(socket.AF_UNIX)
-        with socket.socket() as trial:
-            try:
-                claim.bind(f"\0coord-test-port-{port}")
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                claim.close()
-                continue
-        _reservations.append(claim)
-        ports.append(port)
+        if is_reserved(port):
+            ports.append(port)
     raise RuntimeError(f"no {count} free ports in {PORTS}")
+
+
+def is_reserved(port: int) -> bool:
+    """Reserve a port, if it is free and nobody else has."""
+    # An abstract Unix socket is a lock that the kernel releases with the process.
+    claim = socket.socket(socket.AF_UNIX)
+    with socket.socket() as trial:
+        try:
+            claim.bind(f"\0coord-test-port-{port}")
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            return False
+    _reservations.append(claim)
+    return True
 
 
 def four_letter_word(address: tuple[str, int], word: str, *, seconds: float = 2.0) -> str:
