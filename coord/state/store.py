@@ -55,6 +55,7 @@ class Store(ABC):
     @abstractmethod
     def get(self, path: bytes) -> bytes | None:
         """Return the record of a node, or None when it does not exist."""
+        raise NotImplementedError
 
     @abstractmethod
     def add(self, path: bytes, record: bytes) -> None:
@@ -71,18 +72,22 @@ class Store(ABC):
     @abstractmethod
     def children(self, path: bytes) -> list[bytes]:
         """Return the names (not paths) of a node's children, all of them, in any order."""
+        raise NotImplementedError
 
     @abstractmethod
     def listing(self, path: bytes) -> Listing:
         """Return the names that `children` returns now, for who cannot wait for all at once."""
+        raise NotImplementedError
 
     @abstractmethod
     def row_listing(self, table: Table, prefix: bytes) -> Listing:
         """Likewise the values that `rows` returns now, in any order."""
+        raise NotImplementedError
 
     @abstractmethod
     def row(self, table: Table, key: bytes) -> bytes | None:
         """Return the value of a row, or None when there is none."""
+        raise NotImplementedError
 
     @abstractmethod
     def put_row(self, table: Table, key: bytes, value: bytes) -> None:
@@ -98,3 +103,4 @@ class Store(ABC):
 
         Nothing is put or deleted while an iterator is in use.
         """
+        raise NotImplementedError

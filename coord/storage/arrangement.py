@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from coord.storage.ends import Ends
-from coord.storage.keys import PathKeys, value_of
+from coord.storage.keys import NAME_MAX, PathKeys, value_of
 
 Change = tuple[bytes, bytes | None]
 """A key, or the name of a child; then what is to stand there, or None for what was deleted."""
@@ -24,7 +24,9 @@ Pair = TypeVar("Pair", bound=tuple[bytes, Any])
 _SLASH: Final = b"/"[0]
 _KEY: Final = itemgetter(0)
 _PAGE_SHARE: Final = 2000
-"""Bytes of records that share a page of 4 KiB at the least: half of it, after a split."""
+"""Bytes that share a page of 4 KiB at the least: half of it, after a split."""
+_NODE_BYTES: Final = 40
+"""What a record takes there beside itself and its name: the rest of the key, checksum, headers."""
 
 
 class Arrangement:
@@ -39,7 +41,7 @@ class Arrangement:
         self._ends = ends
         self._run = run
         self.pages_max = 0
-        """Pages of LMDB that have to be changed, at the most; 0 until all is gathered."""
+        """Leaves of LMDB that have to be changed, at the most; known when all is gathered."""
         self._bytes = 0
         self._rows: list[Change] = []
         # By parent: the names of its children that were changed, with their records.
@@ -49,17 +51,17 @@ class Arrangement:
         """Find out which changes belong together, and how many pages they touch at the most.
 
         New children behind all that LMDB has share their pages; every other change may have a page
-        of its own, and split it.
+        of its own, and split it, and so may a name that is hashed in its key.
         """
         for items in slices(self._records.items(), self._run):
             self._enter(items)
             yield
         self.pages_max += 2 * len(self._rows) + self._bytes // _PAGE_SHARE
-        for parent, family in self._families.items():
-            is_behind = self._ends.has_nothing_at(parent, min(family, key=_KEY)[0])
-            self.pages_max += 3 if is_behind else 2 * len(family)
-            if len(family) >= self._run:
-                yield
+        for families in slices(self._families.items(), self._run):
+            for parent, family in families:
+                is_behind = self._ends.come_before(parent, min(family, key=_KEY)[0])
+                self.pages_max += 3 if is_behind else 2 * len(family)
+            yield
 
     def in_order(self, turn: int) -> Iterator[tuple[list[Change], list[Change]]]:
         """Yield changes of rows and of nodes, by their keys, about `turn` of them at a time."""
@@ -71,19 +73,24 @@ class Arrangement:
     def _enter(self, items: list[Change]) -> None:
         """Enter rows as they are, and nodes by their names under their parents."""
         families = self._families
+        size = 0
         for path, record in items:
-            if record is not None:
-                self._bytes += len(record)
             if path[0] != _SLASH:
                 self._rows.append((path, record))
                 continue
             cut = path.rfind(b"/")
-            parent = path[:cut]
+            parent, name = path[:cut], path[cut + 1 :]
+            size += len(name) + _NODE_BYTES
+            if record is not None:
+                size += len(record)
+            if len(name) > NAME_MAX:
+                self.pages_max += 2
             family = families.get(parent)
             if family is None:
-                families[parent] = [(path[cut + 1 :], record)]
+                families[parent] = [(name, record)]
             else:
-                family.append((path[cut + 1 :], record))
+                family.append((name, record))
+        self._bytes += size
 
     def _nodes(self, turn: int) -> Iterator[list[Change]]:
         """Go through the families in the order of their keys, and through each by its names."""

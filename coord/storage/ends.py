@@ -11,9 +11,8 @@ from coord.storage.keys import NAME_MAX, PathKeys
 from coord.storage.layer import ITEM_BYTES
 
 _BYTES_MAX: Final = 1 << 20
-"""Then all is forgotten: about 4,000 parents."""
-_FAR: Final = b"\xff" * (NAME_MAX + 1)
-"""Stands for an end that was not looked for: no plain name is as great."""
+"""Then no more parents are entered until the next flush: some 4,000 with short paths. The ends are
+not counted: each is as long as a name."""
 
 
 class Ends:
@@ -24,20 +23,26 @@ class Ends:
         self._database = database
         # By parent: there is no child of this name or a greater one, of those with plain names.
         self._names: dict[bytes, bytes] = {}
+        # Parents of which one child was looked for in vain, and whose ends are not known yet.
+        self._missed: set[bytes] = set()
         self._bytes = 0
 
-    def has_nothing_at(self, parent: bytes, name: bytes) -> bool:
-        """Whether it is known that there is no child of this name."""
+    def come_before(self, parent: bytes, name: bytes) -> bool:
+        """Whether it is known that there is no child of this name, nor of a greater one.
+
+        Never known of names that are too long to stand in a key.
+        """
         end = self._names.get(parent)
         return end is not None and name >= end and len(name) <= NAME_MAX
 
     def was_missing(self, parent: bytes, keys: PathKeys) -> None:
         """A child was looked for in vain: the second time, find out where its siblings end."""
-        end = self._names.get(parent)
-        if end is None:
-            self._enter(parent, _FAR)
-        elif end is _FAR:
-            self._enter(parent, self._find(parent, keys))
+        if parent in self._missed:
+            self._missed.remove(parent)
+            self._names[parent] = self._find(parent, keys)
+        elif parent not in self._names and self._bytes < _BYTES_MAX:
+            self._missed.add(parent)
+            self._bytes += ITEM_BYTES + len(parent)
 
     def _find(self, parent: bytes, keys: PathKeys) -> bytes:
         plain, hashed = keys.prefixes_below(parent)
@@ -45,10 +50,3 @@ class Ends:
             is_any = cursor.prev() if cursor.set_range(hashed) else cursor.last()
             last: bytes = cursor.key() if is_any else b""
         return last[len(plain) :] + b"\0" if last.startswith(plain) else b""
-
-    def _enter(self, parent: bytes, end: bytes) -> None:
-        self._bytes += ITEM_BYTES + len(parent) + len(end)
-        if self._bytes > _BYTES_MAX:
-            self._names.clear()
-            self._bytes = ITEM_BYTES + len(parent) + len(end)
-        self._names[parent] = end

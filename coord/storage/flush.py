@@ -20,8 +20,7 @@ into the tree in one transaction. Others are first written as they are, in seque
 (6 MB); the commit that completes it is the moment in which the flush has happened. Then the changes
 are folded into the tree, sorted, in transactions of bounded size, and the last one drops the
 journal. A start that finds a whole journal takes it for a frozen layer and folds it again; every
-step may be repeated. A journal that is not whole is ignored and dropped by the next flush that
-needs one.
+step may be repeated. A journal that is not whole is ignored and dropped by the next flush.
 """
 
 from collections.abc import Iterator
@@ -47,7 +46,7 @@ class Steps:
     """How finely a flush is cut."""
 
     pages: int = 4000
-    """Pages of 4 KiB that a flush without a journal may change, all of them in memory at once."""
+    """Leaves, of 4 KiB, that a flush without a journal may change: all are in memory at once."""
     records: int = 1000
     """Changes in one transaction of the fold: each may cost a page."""
     step_bytes: int = 4 << 20
@@ -221,6 +220,7 @@ class Flush:
             yield from self._write_journal()
             yield from self._fold()
         else:
+            self._open.drop(self._file.journal, delete=False)  # one that never became whole
             for _ in self._put_in_order():
                 yield False
             self._file.put_state(self._open, b"point", self.point.encode())

@@ -326,7 +326,7 @@ class TreeStore(Store):
         if record is not MISSING:
             return record
         parent, _, name = path.rpartition(b"/")
-        if self._ends.has_nothing_at(parent, name):
+        if self._ends.come_before(parent, name):
             return None
         key = self._keys.key_of(path)
         if self._scrub is not None:

@@ -33,8 +33,9 @@ LOG_KEPT_BYTES: Final = 16 << 20
 snapshot, which is then the smaller of the two."""
 LOG_KEPT_SHARE: Final = 0.25
 BITE_ENTRIES: Final = 64
+"""So many are given up at once: to drop one with every write costs as much as to add one."""
 BITE_BYTES: Final = 1 << 20
-"""So much is given up at once: to drop one entry with every write costs as much as to add one."""
+"""Or so many bytes of them."""
 
 
 class Trees:
@@ -70,8 +71,8 @@ class Trees:
         self._kept.append((index, size))
         self._kept_bytes += size
         kept_bytes_max = max(LOG_KEPT_BYTES, tree_bytes * LOG_KEPT_SHARE)
-        too_many = len(self._kept) - LOG_KEPT_ENTRIES
-        if too_many < BITE_ENTRIES and self._kept_bytes - kept_bytes_max < BITE_BYTES:
+        excess, excess_bytes = len(self._kept) - LOG_KEPT_ENTRIES, self._kept_bytes - kept_bytes_max
+        if excess < BITE_ENTRIES and excess_bytes < BITE_BYTES:
             return
         while self._kept_bytes > kept_bytes_max or len(self._kept) > LOG_KEPT_ENTRIES:
             self._not_kept, size = self._kept.popleft()

@@ -61,7 +61,25 @@ def below_new_parents(number: int) -> tuple[bytes, bytes]:
     return b"/parent%d/new/node" % (number % PARENTS), b"r" * 250
 
 
-CHANGES = [rising, in_front, in_between, replaced, large, below_new_parents]
+def rising_and_wide(number: int) -> tuple[bytes, bytes]:
+    return b"/parent%d/node1%06d%b" % (number % PARENTS, number, b"w" * 480), b""
+
+
+def hashed(number: int) -> tuple[bytes, bytes]:
+    return b"/parent%d/node1%06d%b" % (number % PARENTS, number, b"w" * 600), b"r" * 250
+
+
+CHANGES = [
+    rising,
+    in_front,
+    in_between,
+    replaced,
+    large,
+    below_new_parents,
+    rising_and_wide,
+    hashed,
+]
+CLOSE_TOGETHER = [rising, below_new_parents, rising_and_wide]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -77,7 +95,7 @@ def test_no_more_pages_are_written_than_were_counted(tree, ends, tmp_path, chang
     pages = range(0, len(after), 4096)
     written = sum(before[at : at + 4096] != after[at : at + 4096] for at in pages)
     assert written <= arrangement.pages_max + DEPTH * PARENTS
-    assert (arrangement.pages_max < 500) is (change in (rising, below_new_parents))
+    assert (arrangement.pages_max < 500) is (change in CLOSE_TOGETHER)
 
 
 def gathered(records, ends):
@@ -85,6 +103,18 @@ def gathered(records, ends):
     for _ in arrangement.gather():
         pass
     return arrangement
+
+
+def test_ends_are_known_of_the_first_thousands_of_parents(tree):
+    with tree.file.environment.read() as transaction:
+        ends = Ends(transaction, tree.file.nodes)
+        parents = [b"/some/parent%d" % number for number in range(10_000)]
+        for _ in range(3):
+            for parent in parents:
+                ends.was_missing(parent, KEYS)
+        known = [parent for parent in parents if ends.come_before(parent, b"name")]
+        assert known == parents[: len(known)]
+        assert 3000 < len(known) < 6000
 
 
 def test_rows_come_first_then_nodes_each_in_the_order_of_their_keys(ends):
