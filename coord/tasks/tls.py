@@ -1,6 +1,6 @@
 """TLS between a socket and who uses it: `ssl.SSLObject` over memory, in the loop of all sockets.
 
-`TlsSocket` receives like a non-blocking socket, and `outgoing` sends over it like over one, so that
+`TlsSocket` receives like a non-blocking socket, and `coord.tasks.outgoing` sends over both, so that
 client connections and peer links are the same code with and without TLS.
 
 Rules
