@@ -27,6 +27,8 @@ from setuptools.command.sdist import sdist
 BUILDING = {"bdist_wheel", "editable_wheel"}
 OWN = ".build/backend.py"
 RECORD = Path("coord/compiled.json")  # read by coord/cli/compiled.py
+# What Python's own flags ask for takes longer on the generated code than to compile it.
+NO_WARNINGS = ["-Wno-all", "-Wno-sign-compare"]
 
 
 class Backend(_BuildMetaBackend):
@@ -47,6 +49,11 @@ class Backend(_BuildMetaBackend):
 
 class AllOrNothing(build_ext):
     """Compiles all extensions, or none: each is useless without the library that all share."""
+
+    def finalize_options(self) -> None:
+        """Compile on all cores, unless told otherwise."""
+        super().finalize_options()
+        self.parallel = self.parallel or True
 
     def run(self) -> None:
         """Compile; a failure leaves nothing behind that would be imported."""
@@ -91,8 +98,7 @@ def extensions() -> list[Extension]:
         warn(failure)
         return []
     for extension in found:
-        # Nobody reads warnings of generated code, and to find them took longer than to compile it.
-        extension.extra_compile_args.append("-Wno-all")
+        extension.extra_compile_args = [*extension.extra_compile_args, *NO_WARNINGS]
     RECORD.write_text(json.dumps(sources, indent=0))
     return found
 
