@@ -29,8 +29,10 @@ class CatchUp:
     """How long the znodes took."""
     catch_up_s: float
     """From SIGCONT until the follower had what the leader had when it was woken."""
+    writes: int
+    """How many writes of others were acknowledged meanwhile."""
     gap_s: float
-    """The longest time without a write of others meanwhile."""
+    """The longest time without one."""
     trees_before: tuple[str, ...]
     """The tree folders of the follower when it was stopped."""
     trees_after: tuple[str, ...]
@@ -73,6 +75,7 @@ def catch_up(blowing: Storm, count: int) -> CatchUp:
     return CatchUp(
         write_s=written - began,
         catch_up_s=caught_up - written,
+        writes=storm.acknowledged_between(blowing.writers, written, caught_up),
         gap_s=storm.longest_gap_s(blowing.writers, written, caught_up),
         trees_before=before,
         trees_after=trees(ensemble, follower),
@@ -122,7 +125,7 @@ def main() -> None:
     print(
         f"{options.znodes} znodes written in {result.write_s:.1f} s; caught up {way} "
         f"({result.trees_before} -> {result.trees_after}) in {result.catch_up_s:.1f} s, "
-        f"longest gap between writes {result.gap_s:.3f} s; "
+        f"{result.writes} writes meanwhile, longest gap between them {result.gap_s:.3f} s; "
         f"digest {digest} on every replica at zxid {zxid_shown:#x}"
     )
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -52,6 +53,8 @@ class Loss:
     """When the command got SIGTERM; None: it did not."""
     ended_at: float
     """When the command last lived."""
+    stood_still_s: float
+    """The longest time in which the command, or the whole machine, did nothing."""
     next_at: float
     """When the next holder's command began."""
     status: int
@@ -169,7 +172,9 @@ def lose(ensemble: Ensemble, how: str, session_s: float, folder: Path) -> Loss:
         status, _said = first.end()
         asked = first.times("term")
         next_at = second.wait_until_holding()
-    return Loss(lost_at, asked[0] if asked else None, first.times("lives")[-1], next_at, status)
+    lived = first.times("lives")
+    still_s = max((late - early for early, late in pairwise(lived)), default=0.0)
+    return Loss(lost_at, asked[0] if asked else None, lived[-1], still_s, next_at, status)
 
 
 def verify(how: str, session_s: float, loss: Loss) -> None:

@@ -161,7 +161,7 @@ class Probe(Connection):
     def __exit__(self, *_: object) -> None:
         """Close the session when the connection still stands, so that no ephemerals stay."""
         with contextlib.suppress(ClosedError, OSError, AssertionError):
-            self.socket.settimeout(2)
+            self.socket.settimeout(5)
             self.send(frames.CLOSE_SESSION)
             while True:
                 self.receive()

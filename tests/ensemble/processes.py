@@ -72,7 +72,7 @@ def is_reserved(port: int) -> bool:
     return True
 
 
-def four_letter_word(address: tuple[str, int], word: str, *, seconds: float = 2.0) -> str:
+def four_letter_word(address: tuple[str, int], word: str, *, seconds: float = 5.0) -> str:
     """Send a four-letter word, return the whole answer; OSError when nobody answers."""
     with socket.create_connection(address, timeout=seconds) as connection:
         connection.sendall(word.encode())

@@ -326,6 +326,11 @@ def verify_watch(tree: Sequence[Node], watcher: Watcher) -> None:
             )
 
 
+def acknowledged_between(writers: Sequence[Writer], start: float, end: float) -> int:
+    """Return how many writes of anybody were acknowledged in a time."""
+    return sum(start < write.time < end for one in writers for write in one.acknowledged)
+
+
 def longest_gap_s(writers: Sequence[Writer], start: float, end: float) -> float:
     """Return the longest time in which no write of anybody was acknowledged."""
     times = sorted(w.time for one in writers for w in one.acknowledged if start < w.time < end)

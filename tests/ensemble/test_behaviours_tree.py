@@ -198,7 +198,7 @@ def test_23_the_configuration_node_names_reachable_servers_or_nothing(
             if match[3]:
                 address = (match[4], int(match[5]))
                 assert address == ensemble.address(int(match[1]))
-                socket.create_connection(address, timeout=2).close()
+                socket.create_connection(address, timeout=10).close()
     assert probe.try_set("/zookeeper/config", b"").error == frames.NO_AUTH
 
 

@@ -17,6 +17,9 @@ from tests.ensemble.held import lose, verify
 from tests.ensemble.servers import CoordEnsemble, Ensemble
 
 SESSION_S = 4.0
+ATTEMPTS = 5
+STILL_S_MAX = 0.05
+"""A promise about time cannot be looked at on a machine that stands still for longer."""
 
 
 @pytest.fixture
@@ -137,4 +140,8 @@ def test_a_command_whose_lock_is_lost_ends_before_the_deadline_and_the_next_one_
     tmp_path: Path,
 ) -> None:
     with CoordEnsemble(tmp_path, 1) as ensemble:
-        verify("stop_all", SESSION_S, lose(ensemble, "stop_all", SESSION_S, tmp_path))
+        for _ in range(ATTEMPTS):
+            loss = lose(ensemble, "stop_all", SESSION_S, tmp_path)
+            if loss.stood_still_s < STILL_S_MAX:
+                break
+        verify("stop_all", SESSION_S, loss)

@@ -14,7 +14,7 @@ from coord.quorums.minimal import minimal_quorums
 from tests.quorums import drawn
 
 SECONDS_MAX = 5.0
-"""For refusing a hostile text; it takes half a second at most on an idle machine."""
+"""Of CPU, for refusing a hostile text; it takes half a second at most on an idle machine."""
 
 
 def over(count: int, text: str) -> QuorumSystem:
@@ -218,9 +218,9 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:30])
 def test_a_hostile_text_gets_a_short_answer_soon(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert len(refusal(255, text)) < TEXT_MAX
-    assert time.monotonic() - began < SECONDS_MAX
+    assert time.process_time() - began < SECONDS_MAX
 
 
 @given(st.text(max_size=60) | st.text("0123456789LRF=+*(),[] choesimplwgtdrajy", max_size=60))

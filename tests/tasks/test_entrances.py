@@ -118,11 +118,11 @@ def say_hello(sock: socket.socket, receiver: int) -> None:
 async def dialled(entrances: Opened) -> AsyncIterator[socket.socket]:
     """Be replica 1, to which this one has opened its link."""
     with socket.create_server(entrances.peer) as listener:
-        listener.settimeout(5)
+        listener.settimeout(30)
         other, _ = await trio.to_thread.run_sync(listener.accept)
         with other:
             say_hello(other, receiver=2)
-            await entrances.serve_until(lambda: entrances.replica.links.ready, 5)
+            await entrances.serve_until(lambda: entrances.replica.links.ready, 30)
             yield other
 
 
@@ -149,7 +149,7 @@ async def test_who_opens_a_link_and_does_not_say_who_it_is_is_cut(
                 await entrances.serve_until(lambda: replica.lost[1:], HELLO_S)
             assert not replica.lost[0].ready
             assert replica.links.ready[2].ready
-            silent.settimeout(5)
+            silent.settimeout(30)
             assert silent.recv(1) == b""
 
 
@@ -162,7 +162,7 @@ async def test_a_link_on_which_nothing_is_acknowledged_is_given_up(
         deafen(other)
         if not is_idle:
             entrances.replica.links.send(1, b"a frame")
-        await entrances.serve_until(lambda: entrances.replica.lost, 5)
+        await entrances.serve_until(lambda: entrances.replica.lost, 30)
 
 
 async def test_a_link_is_kept_through_ten_seconds_of_silence(tmp_path: Path) -> None:

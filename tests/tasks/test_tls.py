@@ -185,7 +185,7 @@ async def test_handshakes_come_to_an_end_from_both_sides(pair: Pair, good: Conte
         tls = TlsSocket(pair[0], good.peer_dialer, "127.0.0.1")
         ends.append(await handshakes.shake_hands(tls))
 
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(dial)
             ends.append(await handshakes.accept(pair[1], good.peer_listener))
@@ -221,7 +221,7 @@ async def test_who_is_refused_is_told_why_though_more_of_it_was_unread(
         assert receive(stranger) == b""
         stranger.close()
 
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(dial)
             with pytest.raises(HandshakeError, match="unable to get local issuer"):
