@@ -2,6 +2,7 @@
 
 import os
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -10,6 +11,10 @@ from tests.pure import run_sources
 
 if not os.environ.get("COORD_TEST_COMPILED"):
     run_sources()  # all tests run these, unless the compiled modules themselves are tested
+
+# No deadline: a machine that stands still is no fault. Each run draws other examples.
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=40, print_blob=True)
+hypothesis.settings.load_profile("suite")
 
 pytest_plugins = ["client.testing.pytest_plugin"]
 

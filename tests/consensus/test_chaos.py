@@ -7,10 +7,10 @@ from tests.consensus.cluster import Cluster
 from tests.consensus.world import Faults
 
 
-@pytest.mark.parametrize("first", range(0, 30, 5))
+@pytest.mark.parametrize("first", range(0, 20, 4))
 def test_seeds_keep_every_rule_and_end_in_progress(first: int) -> None:
     """AT-1: one value a slot, with loss, duplicates, reordering and restarts at any boundary."""
-    for seed in range(first, first + 5):
+    for seed in range(first, first + 4):
         print(f"seed {seed}")  # repeat with: python -m tests.consensus.cluster --seeds N:N+1
         Run(seed).to_the_end()
 

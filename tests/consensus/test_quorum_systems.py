@@ -104,10 +104,10 @@ def test_a_leader_whose_own_disk_never_counts_commits_with_those_that_do() -> No
     cluster.demand_progress()
 
 
-@pytest.mark.parametrize("first", range(0, 60, 20))
+@pytest.mark.parametrize("first", range(0, 36, 12))
 def test_with_replicas_down_the_ensemble_does_what_was_foretold(first: int) -> None:
     """AT-24; `python -m tests.consensus.failures --sets 1000` tries more."""
-    assert [found for seed in range(first, first + 20) if (found := difference(seed))] == []
+    assert [found for seed in range(first, first + 12) if (found := difference(seed))] == []
 
 
 def test_entries_go_to_everybody_and_are_committed_at_the_fastest_quorum() -> None:

@@ -1,11 +1,16 @@
 """Runs the command `coord` from this checkout."""
 
+import io
 import os
 import resource
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import pytest
+
+from coord.cli.main import main
 from tests.ensemble.processes import PORTS, is_reserved
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +29,17 @@ def coord(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[s
         timeout=seconds,
         check=False,
     )
+
+
+def coord_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which takes a tenth of the time."""
+    said, complained = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+    with redirect_stdout(said), redirect_stderr(complained), pytest.raises(SystemExit) as ended:
+        main(arguments, prog_name="coord")
+    status = ended.value.code
+    assert isinstance(status, int)
+    texts = (stream.buffer.getvalue().decode() for stream in (said, complained))
+    return subprocess.CompletedProcess(arguments, status, *texts)
 
 
 def start_coord(

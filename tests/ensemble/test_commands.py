@@ -13,7 +13,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 
 from coord.cli.dev import ENDS_WITHIN_S
-from tests.ensemble.commands import coord, dev_port, start_coord
+from tests.ensemble.commands import coord, coord_here, dev_port, start_coord
 
 
 def serve_config(folder: Path, port: int, extra: str = "") -> Path:
@@ -48,11 +48,12 @@ def test_dev_runs_a_command_with_the_hosts_and_returns_its_status() -> None:
 
 
 def test_dev_keeps_its_tree_with_data(tmp_path: Path) -> None:
-    port, data = str(dev_port()), str(tmp_path / "kept")
+    port, data = str(dev_port(1)), str(tmp_path / "kept")
+    dev = ("dev", "--replicas", "1", "--port", port, "--data", data, "--")
     shell = (sys.executable, "-m", "coord", "shell", "--")
-    first = coord("dev", "--port", port, "--data", data, "--", *shell, "create", "/kept", "here")
+    first = coord(*dev, *shell, "create", "/kept", "here")
     assert (first.returncode, first.stdout) == (0, "/kept\n"), first.stderr
-    second = coord("dev", "--port", port, "--data", data, "--", *shell, "get", "/kept")
+    second = coord(*dev, *shell, "get", "/kept")
     assert (second.returncode, second.stdout) == (0, "here\n"), second.stderr
 
 
@@ -136,7 +137,7 @@ def test_dev_refuses_quorums_that_miss_each_other_and_ports_in_use() -> None:
 def test_a_shell_command_that_cannot_be_carried_out_says_why(
     hosts: str, arguments: tuple[str, ...], status: int, words: str
 ) -> None:
-    done = coord("shell", "--hosts", hosts, "--", *arguments)
+    done = coord_here("shell", "--hosts", hosts, "--", *arguments)
     assert done.returncode == status, done.stderr
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
@@ -144,7 +145,7 @@ def test_a_shell_command_that_cannot_be_carried_out_says_why(
 
 def test_shell_commands_do_what_they_say(hosts: str) -> None:
     def shell(*arguments: str) -> str:
-        done = coord("shell", "--hosts", hosts, "--", *arguments)
+        done = coord_here("shell", "--hosts", hosts, "--", *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -159,18 +160,18 @@ def test_shell_commands_do_what_they_say(hosts: str) -> None:
 
 
 def test_status_shows_every_replica_and_fails_for_one_that_does_not_answer(hosts: str) -> None:
-    done = coord("status", "--hosts", hosts)
+    done = coord_here("status", "--hosts", hosts)
     assert done.returncode == 0, done.stdout
     assert "standalone" in done.stdout
-    done = coord("status", "--hosts", f"{hosts},127.0.0.1:1")
+    done = coord_here("status", "--hosts", f"{hosts},127.0.0.1:1")
     assert done.returncode == 1
     assert "does not answer" in done.stdout
 
 
 def test_quorum_check_tells_legal_from_unsafe() -> None:
-    refused = coord("quorum", "check", "simple L=7 R=3", "--replicas", "10")
+    refused = coord_here("quorum", "check", "simple L=7 R=3", "--replicas", "10")
     assert refused.returncode == 1
-    assert coord("quorum", "check", "simple L=8 R=3", "--replicas", "10").returncode == 0
+    assert coord_here("quorum", "check", "simple L=8 R=3", "--replicas", "10").returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ def test_a_leader_whose_disk_is_stuck_does_not_gather_without_bound(ensemble: En
     member = ensemble[leader]
     member.is_disk_stuck = True
     client.create("/large")
-    for _ in range(100):
+    for _ in range(40):
         client.set("/large", b"x" * 1_000_000)
         ensemble.run(50)
         client.received_frames()
