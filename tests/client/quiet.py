@@ -6,7 +6,8 @@ and a test sees the same times as in memory, to the microsecond.
 """
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
 
@@ -26,6 +27,16 @@ LONGEST_SECONDS = 3600.0
 """What the clock jumps by where nobody waits for a time."""
 
 _UNTIL_QUIET: trio.lowlevel.RunVar[Callable[[], Awaitable[None]]] = trio.lowlevel.RunVar("quiet")
+
+
+class Reachable(Protocol):
+    """Servers that can be taken from all clients."""
+
+    down: set[int]
+    """Ports that nobody answers at; -1: none does."""
+
+    def cut(self) -> None:
+        """Break all connections."""
 
 
 async def until_quiet() -> None:
@@ -130,3 +141,13 @@ async def _comes_in_time(traffic: Traffic) -> bool:
 async def _cancel_at(event: trio.Event, scope: trio.CancelScope) -> None:
     await event.wait()
     scope.cancel()
+
+
+@asynccontextmanager
+async def cut_off(servers: Reachable) -> AsyncIterator[None]:
+    """A scope in which no server can be reached; it begins when clients know."""
+    servers.down = {-1}
+    servers.cut()
+    await until_quiet()
+    yield
+    servers.down = set()

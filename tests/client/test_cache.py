@@ -2,15 +2,13 @@
 
 # ruff: noqa: PT012  (what raises is the whole block)
 
-from contextlib import asynccontextmanager
-
 import pytest
 import trio
 
 import client
 from coord.wire.errors import NoAuth
 from coord.wire.numbers import OpCode
-from tests.client.quiet import until_quiet
+from tests.client.quiet import cut_off, until_quiet
 
 
 @pytest.fixture(params=["one watch", "many watches"])
@@ -19,16 +17,6 @@ def servers(request, fake):
     if request.param == "many watches":
         fake.unknown = {OpCode.ADD_WATCH}
     return fake
-
-
-@asynccontextmanager
-async def cut_off(fake):
-    """A scope in which no server can be reached."""
-    fake.down = {-1}
-    fake.cut()
-    await until_quiet()
-    yield
-    fake.down = set()
 
 
 def grow(fake, *paths: str) -> None:

@@ -6,8 +6,8 @@ import trio
 import client
 from client.hub import EVENTS_MAX
 from coord.wire.numbers import EventType, OpCode
-from tests.client.quiet import until_quiet
-from tests.client.test_cache import cut_off, grow
+from tests.client.quiet import cut_off, until_quiet
+from tests.client.test_cache import grow
 
 CREATED, DELETED = EventType.NODE_CREATED, EventType.NODE_DELETED
 SET, CHILDREN = EventType.NODE_DATA_CHANGED, EventType.NODE_CHILDREN_CHANGED

@@ -1,7 +1,6 @@
 """How watches failed in other libraries, one by one, and that they cannot fail so here."""
 
 import gc
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -17,7 +16,7 @@ from coord.wire.frames import encode_notification, encode_reply
 from coord.wire.numbers import EventType, OpCode
 from coord.wire.records import ConnectRequest, ConnectResponse
 from coord.wire.requests import GetChildren2Reply, GetDataReply
-from tests.client.quiet import until_quiet
+from tests.client.quiet import cut_off
 
 OF_STATE = [Stat(1, zxid, 0, 0, 0, 0, 0, 0, 1, 1, zxid) for zxid in (1, 2)]
 """Of the first state of a znode, and of the second."""
@@ -124,23 +123,13 @@ async def tell_with_the_reply(stream: trio.abc.Stream, event: EventType) -> None
             await stream.send_all(answer)
 
 
-@asynccontextmanager
-async def away(fake):
-    """Keep the client from its servers for a while."""
-    fake.down = {-1}
-    fake.cut()
-    await until_quiet()
-    yield
-    fake.down = set()
-
-
 @pytest.mark.parametrize("kind", ["watch", "watch_tree", "cache"])
 async def test_a_znode_deleted_and_made_anew_while_away_is_seen(autojump_clock, fake, zk, kind):
     # CURATOR-391: caches compare versions, and these begin again with a new znode.
     fake.tree.put("/a", b"1")
     async with anything(zk, kind) as latest:
         before = (await latest()).stat
-        async with away(fake):
+        async with cut_off(fake):
             fake.tree.delete("/a")
             fake.tree.put("/a", b"2")
         data, after = await latest()
@@ -155,7 +144,7 @@ async def test_children_that_came_and_went_while_away_are_seen(autojump_clock, f
     fake.tree.put("/a/old", b"")
     async with zk.watch_children("/a") as names:
         assert await anext(names) == ["old"]
-        async with away(fake):
+        async with cut_off(fake):
             fake.tree.delete("/a/old")
             fake.tree.put("/a/new", b"")
         assert await anext(names) == ["new"]

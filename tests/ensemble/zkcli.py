@@ -7,6 +7,7 @@ the events, the faults, and the tree that is left.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import trio
 from client import connect
 from coord.cli.shell.subtree import descendants
 from tests.ensemble.commands import ENVIRONMENT, ROOT
+from tests.ensemble.servers import JVM_QUICK
 
 SHELL = Path("/usr/share/zookeeper/bin/zkCli.sh")
 EVENT = re.compile(r"\nWATCHER::\n\nWatchedEvent state:(\w+) type:(\w+) path:(\S+)\n")
@@ -134,6 +136,7 @@ def run(hosts: str, *commands: str, arguments: tuple[str, ...] = ()) -> Output:
     """Give commands to one zkCli.sh."""
     process = subprocess.run(
         [SHELL, "-server", hosts, *arguments],
+        env={**os.environ, "CLIENT_JVMFLAGS": " ".join(JVM_QUICK)},
         input="\n".join([*commands, "quit", ""]),
         capture_output=True,
         text=True,

@@ -1,6 +1,7 @@
 """A znode's bytes: the layout, and what each change does to it."""
 
 import struct
+import sys
 from zlib import crc32
 
 import pytest
@@ -134,3 +135,17 @@ def test_damage_is_noticed_wherever_it_is():
         assert not znode.is_intact(b"/a", bytes(damaged))
     for cut in range(len(whole)):
         assert not znode.is_intact(b"/a", whole[:cut])
+
+
+@pytest.mark.parametrize("has_isal", [True, False])
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_checksums_are_those_of_zlib_with_isal_and_without(
+    has_isal: bool, first: bytes, second: bytes
+) -> None:
+    """Else what was written with it would be damaged without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not has_isal:
+            patch.setitem(sys.modules, "isal", None)  # as if it were not installed
+        checksum = znode._fastest_crc32()
+    assert (checksum is crc32) != has_isal
+    assert checksum(memoryview(second), checksum(first)) == crc32(first + second)
