@@ -23,9 +23,10 @@ from coord.tasks.writer import Writer
 
 BUSY_MS: Final = 10
 """The longest time of work without letting other tasks of the process run."""
-LINGER_S: Final = 0.001
+LINGER_S: Final = 0.003
 """After work, more is waited for in the kernel for this long: to put a Trio task to sleep and to
-wake it costs more than a small request in all, and the other tasks here can wait."""
+wake it costs more than a small request in all, and the other tasks here can wait. Peers and disks
+answer within it as a rule."""
 SLOW_WRITE_MS: Final = 2
 """A disk that takes longer than this on average is waited for in the thread."""
 WRITES_BEFORE_ANOTHER_LOOK: Final = 200
