@@ -1,6 +1,6 @@
 """Writes wait for the others of their group, but never for long and never in vain for long."""
 
-from coord.replica.gathering import LAPSE_MAX, PATIENCE_MS, Gathering
+from coord.replica.gathering import LAPSE_MAX, LEADER_PATIENCE_MS, PATIENCE_MS, Gathering
 
 
 def test_the_first_write_and_a_single_client_never_wait() -> None:
@@ -23,6 +23,14 @@ def test_the_wait_ends_when_patience_does() -> None:
     gathering.answered(10, 0, 5)
     assert not gathering.suffices(1, 5 + PATIENCE_MS)
     assert gathering.suffices(1, 6 + PATIENCE_MS)
+
+
+def test_a_leader_waits_longer_for_it_hears_from_others_who_have_waited() -> None:
+    gathering = Gathering()
+    gathering.answered(10, 0, 5, leads=True)
+    assert not gathering.suffices(1, 5 + LEADER_PATIENCE_MS)
+    assert gathering.suffices(1, 6 + LEADER_PATIENCE_MS)
+    assert LEADER_PATIENCE_MS > 2 * PATIENCE_MS
 
 
 def test_waits_that_do_not_pay_become_rare() -> None:
