@@ -1,6 +1,7 @@
 """Bytes of real files are changed; `python -m tests.ensemble.flips` plays a thousand."""
 
 import shutil
+import time
 from pathlib import Path
 
 from kazoo.client import KazooClient
@@ -19,6 +20,7 @@ def test_what_was_acknowledged_survives_changed_bytes(tmp_path: Path) -> None:
 def test_a_replica_whose_disk_was_replaced_never_votes(tmp_path: Path) -> None:
     """AT-32: with an older copy of its disk it ends; with an empty one it follows."""
     with CoordEnsemble(tmp_path) as ensemble:
+        made_s = time.time()
         leader = ensemble.leader()
         changed, other = ensemble.followers()
         data, copy = tmp_path / str(changed) / "data", tmp_path / "copy"
@@ -35,6 +37,8 @@ def test_a_replica_whose_disk_was_replaced_never_votes(tmp_path: Path) -> None:
         assert process.status == 1
         assert "older copy of this replica's" in process.output.splitlines()[-1]
         assert "comes with an older copy" in ensemble.processes[leader].output
+        # A folder's first start is numbered by the time in seconds, and each one after adds one.
+        wait_for(lambda: time.time() > made_s + 3, seconds=30, what="a time above the old starts")
         shutil.rmtree(data)
         ensemble.restart(changed)
         follows(ensemble, changed, leader)
