@@ -36,7 +36,8 @@ class Arrangement:
         self, records: dict[bytes, bytes | None], keys: PathKeys, ends: Ends, run: int
     ) -> None:
         """`ends` is of the tree as it is before. `gather` comes first; then `in_order`, once."""
-        self._records = records
+        self.records = records
+        """The changes in the order of time, by path or by the key of a row."""
         self._keys = keys
         self._ends = ends
         self._run = run
@@ -53,7 +54,7 @@ class Arrangement:
         New children behind all that LMDB has share their pages; every other change may have a page
         of its own, and split it, and so may a name that is hashed in its key.
         """
-        for items in slices(self._records.items(), self._run):
+        for items in slices(self.records.items(), self._run):
             self._enter(items)
             yield
         self.pages_max += 2 * len(self._rows) + self._bytes // _PAGE_SHARE
@@ -75,14 +76,14 @@ class Arrangement:
         families = self._families
         size = 0
         for path, record in items:
+            if record is not None:
+                size += len(record)
             if path[0] != _SLASH:
                 self._rows.append((path, record))
                 continue
             cut = path.rfind(b"/")
             parent, name = path[:cut], path[cut + 1 :]
             size += len(name) + _NODE_BYTES
-            if record is not None:
-                size += len(record)
             if len(name) > NAME_MAX:
                 self.pages_max += 2
             family = families.get(parent)

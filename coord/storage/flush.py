@@ -152,7 +152,6 @@ class Flush:
     def __init__(
         self,
         file: TreeFile,
-        records: dict[bytes, bytes | None],
         point: FlushPoint,
         arrangement: Arrangement,
         steps: Steps,
@@ -161,7 +160,6 @@ class Flush:
         self.point = point
         self.is_done = False
         self._file = file
-        self._records = records
         self._arrangement = arrangement
         self._transaction: Transaction | None = None
         self._steps = steps
@@ -232,7 +230,7 @@ class Flush:
         step_bytes = 0
         rest = b""
         size = self._steps.piece_bytes
-        for encoded in _encoded(self._records, self._steps.encode_bytes):
+        for encoded in _encoded(self._arrangement.records, self._steps.encode_bytes):
             data = rest + encoded
             whole = len(data) - len(data) % size
             rest = data[whole:]

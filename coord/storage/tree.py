@@ -311,7 +311,7 @@ class TreeStore(Store):
         assert self._frozen is not None
         records = self._frozen.records
         arrangement = Arrangement(records, self._keys, self._ends, self._steps.run)
-        return Flush(self._file, records, point, arrangement, self._steps)
+        return Flush(self._file, point, arrangement, self._steps)
 
     def _key_paths(self, row: bytes) -> None:
         """Take the key of all paths from its row, before there is any path."""

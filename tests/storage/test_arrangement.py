@@ -2,10 +2,12 @@
 
 import pytest
 
+from coord.state.store import Table
 from coord.storage.arrangement import Arrangement
 from coord.storage.ends import Ends
 from coord.storage.flush import Steps
 from coord.storage.keys import PathKeys
+from coord.storage.layer import TABLE_PREFIXES
 from coord.storage.tree import TreeStore
 from tests.storage.samples import fill, flush_all
 
@@ -88,14 +90,27 @@ def test_no_more_pages_are_written_than_were_counted(tree, ends, tmp_path, chang
     arrangement = gathered(records, ends)
     for path, record in records.items():
         tree.put(path, record)
+    written = pages_of_a_flush(tree, tmp_path)
+    assert written <= arrangement.pages_max + DEPTH * PARENTS
+    assert (arrangement.pages_max < 500) is (change in CLOSE_TOGETHER)
+
+
+def test_pages_of_large_rows_are_counted(tree, ends, tmp_path):
+    rows = {b"%03d" % number: b"r" * 20_000 for number in range(100)}
+    prefix = TABLE_PREFIXES[Table.SESSIONS]
+    arrangement = gathered({prefix + key: value for key, value in rows.items()}, ends)
+    for key, value in rows.items():
+        tree.put_row(Table.SESSIONS, key, value)
+    assert 500 <= pages_of_a_flush(tree, tmp_path) <= arrangement.pages_max + DEPTH * PARENTS
+
+
+def pages_of_a_flush(tree, tmp_path):
     file = tmp_path / "tree.1" / "data.mdb"
     before = file.read_bytes()
     flush_all(tree, 2)
     after = file.read_bytes()
     pages = range(0, len(after), 4096)
-    written = sum(before[at : at + 4096] != after[at : at + 4096] for at in pages)
-    assert written <= arrangement.pages_max + DEPTH * PARENTS
-    assert (arrangement.pages_max < 500) is (change in CLOSE_TOGETHER)
+    return sum(before[at : at + 4096] != after[at : at + 4096] for at in pages)
 
 
 def gathered(records, ends):
