@@ -4,9 +4,9 @@ After an entry, those whose writes it held write again, as a rule, within a mill
 Whoever sends on at once what has come makes of n clients two groups that take turns, and twice the
 entries. So what is committed is applied and answered first, and then it is waited until about as
 many writes wait as were answered and were waiting then, for PATIENCE_MS at the most. A leader is
-more patient: of the writes at other replicas it hears when those have waited. Where that does not
-pay, because clients pause between their writes, it is given up for a while: for twice as many
-entries each time, up to 64. A single client never waits.
+more patient with many clients at several replicas: of their writes it hears when those have waited.
+Where that does not pay, because clients pause between their writes, it is given up for a while: for
+twice as many entries each time, up to 64. A single client never waits.
 """
 
 from typing import Final
@@ -14,7 +14,9 @@ from typing import Final
 PATIENCE_MS: Final = 3
 """The longest wait: several times what a client on the same network needs to write again."""
 LEADER_PATIENCE_MS: Final = 8
-"""The longest wait of a leader: twice that, and two messages on a busy machine."""
+"""The longest wait of a leader for a crowd: twice that, and two messages on a busy machine."""
+CROWD: Final = 16
+"""So many writes in one entry: of fewer, one that comes late would hold up all the others."""
 SHARE: Final = 0.9
 """Of the writes that are expected, so many are enough."""
 LAPSE_MAX: Final = 64
@@ -33,14 +35,15 @@ class Gathering:
         self._lapse = 1
         self._skip = 0
 
-    def answered(self, count: int, waiting: int, now_ms: int, *, leads: bool = False) -> None:
-        """`count` writes were answered just now, while `waiting` others wait already."""
+    def answered(self, count: int, waiting: int, now_ms: int, foreign: int = 0) -> None:
+        """`count` writes were answered, `foreign` by other replicas; `waiting` wait already."""
         if self._skip:
             self._skip -= 1
             self._expected = 0.0
             return
         self._expected = SHARE * (count + waiting)
-        self._due_ms = now_ms + (LEADER_PATIENCE_MS if leads else PATIENCE_MS)
+        is_crowd = foreign > 0 and count >= CROWD
+        self._due_ms = now_ms + (LEADER_PATIENCE_MS if is_crowd else PATIENCE_MS)
 
     def suffices(self, waiting: int, now_ms: int) -> bool:
         """Whether to send on what waits."""

@@ -226,10 +226,9 @@ class Replica:
 
     def _note_answers(self, own: int) -> None:
         """So many writes of this replica's clients were answered; the leader counts all."""
-        waiting, leads = self.clients.origin.unsent, self._leading_to[0] == self.id
-        if leads:
-            own, waiting = self._batches.entry_operations, waiting + self._batches.operations
-        self._gathering.answered(own, waiting, self.now_ms, leads=leads)
+        waiting = self.clients.origin.unsent + self._batches.operations
+        count = self._batches.entry_operations if self._leading_to[0] == self.id else own
+        self._gathering.answered(count, waiting, self.now_ms, foreign=count - own)
 
     def _install(self, snapshot: InstalledSnapshot) -> None:
         """A snapshot replaces the tree: clients re-attach, for a jump would swallow events."""

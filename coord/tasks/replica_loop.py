@@ -27,6 +27,8 @@ LINGER_S: Final = 0.003
 """After work, more is waited for in the kernel for this long: to put a Trio task to sleep and to
 wake it costs more than a small request in all, and the other tasks here can wait. Peers and disks
 answer within it as a rule."""
+GATHERING_LINGER_S: Final = 0.001
+"""The same while writes wait for others: their patience is counted in milliseconds."""
 SLOW_WRITE_MS: Final = 2
 """A disk that takes longer than this on average is waited for in the thread."""
 WRITES_BEFORE_ANOTHER_LOOK: Final = 200
@@ -96,7 +98,7 @@ class ReplicaLoop:
                     breath_ms = clock_ms()
                     continue
                 else:
-                    linger_s = LINGER_S
+                    linger_s = GATHERING_LINGER_S if self.replica.is_gathering else LINGER_S
                 if self._last_round_ms - breath_ms > BUSY_MS:
                     await trio.lowlevel.checkpoint()
                     breath_ms = clock_ms()

@@ -47,9 +47,9 @@ def test_two_replicas_write_and_three_neither_elect_nor_lose_anything(
         for victim in victims:
             ensemble.kill(victim)
         acknowledged += write(probe, range(10, 20))
-    writer = Probe(ensemble.address(survivor), timeout_ms=6000)
+    writer = Probe(ensemble.address(survivor), timeout_ms=9000)
     drops.callback(writer.drop)
-    reader = Probe(ensemble.address(survivor), timeout_ms=6000)
+    reader = Probe(ensemble.address(survivor), timeout_ms=9000)
     drops.callback(reader.drop)
     acknowledged += write(writer, range(20, 30))
 

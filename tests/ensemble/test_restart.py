@@ -3,14 +3,18 @@
 A part of what `python -m tests.ensemble.restart` shows with a million, and with a clock.
 """
 
+from collections.abc import Iterator
 from mmap import PROT_READ, mmap
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 from coord.storage.page_format import states_of
 from coord.storage.tree import CHECKED_BYTES_MAX
 from tests.ensemble.bulk import write_znodes
 from tests.ensemble.processes import wait_for
-from tests.ensemble.restart import restart, tree_file
+from tests.ensemble.restart import looked_at, restart, tree_file
 from tests.ensemble.servers import CoordEnsemble
 
 ZNODES = 40_000
@@ -28,8 +32,16 @@ def flushed_bytes(file: Path) -> int:
     return (newest.last_page + 1) * newest.free.page_bytes
 
 
-def test_a_restart_serves_without_reading_the_tree(tmp_path: Path) -> None:
-    with CoordEnsemble(tmp_path, 1, tick_ms=2000) as ensemble:
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """In memory where that is possible: the first read waits for writes, and a disk may be slow."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield Path(folder)
+
+
+def test_a_restart_serves_without_reading_the_tree(folder: Path) -> None:
+    with CoordEnsemble(folder, 1, tick_ms=2000) as ensemble:
         write_znodes(ensemble, 1, ZNODES)
         wait_for(
             lambda: flushed_bytes(tree_file(ensemble, 1)) > CHECKED_BYTES_MAX,
@@ -40,6 +52,7 @@ def test_a_restart_serves_without_reading_the_tree(tmp_path: Path) -> None:
         for _ in range(ATTEMPTS):
             result = restart(ensemble, ZNODES, reading_s=0.5)
             assert max(result.fresh_mb, result.used_mb) < ANONYMOUS_MB_MAX
+            assert looked_at(ensemble) > 0  # else it could not be told
             shares.append(result.looked_at)
             if result.looked_at < SHARE_MAX:
                 break

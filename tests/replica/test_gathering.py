@@ -1,6 +1,14 @@
 """Writes wait for the others of their group, but never for long and never in vain for long."""
 
-from coord.replica.gathering import LAPSE_MAX, LEADER_PATIENCE_MS, PATIENCE_MS, Gathering
+import pytest
+
+from coord.replica.gathering import (
+    CROWD,
+    LAPSE_MAX,
+    LEADER_PATIENCE_MS,
+    PATIENCE_MS,
+    Gathering,
+)
 
 
 def test_the_first_write_and_a_single_client_never_wait() -> None:
@@ -25,12 +33,21 @@ def test_the_wait_ends_when_patience_does() -> None:
     assert gathering.suffices(1, 6 + PATIENCE_MS)
 
 
-def test_a_leader_waits_longer_for_it_hears_from_others_who_have_waited() -> None:
+def test_a_leader_waits_longer_for_a_crowd_at_several_replicas() -> None:
     gathering = Gathering()
-    gathering.answered(10, 0, 5, leads=True)
+    gathering.answered(CROWD, 0, 5, foreign=1)
     assert not gathering.suffices(1, 5 + LEADER_PATIENCE_MS)
     assert gathering.suffices(1, 6 + LEADER_PATIENCE_MS)
     assert LEADER_PATIENCE_MS > 2 * PATIENCE_MS
+
+
+@pytest.mark.parametrize(("count", "foreign"), [(CROWD - 1, 5), (CROWD, 0)])
+def test_one_slow_client_does_not_hold_up_a_few_or_those_of_one_replica(
+    count: int, foreign: int
+) -> None:
+    gathering = Gathering()
+    gathering.answered(count, 0, 5, foreign)
+    assert gathering.suffices(1, 6 + PATIENCE_MS)
 
 
 def test_waits_that_do_not_pay_become_rare() -> None:
