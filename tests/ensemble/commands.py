@@ -33,7 +33,9 @@ def coord(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[s
 
 def coord_here(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The same in this process, which takes a tenth of the time."""
-    said, complained = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+    said, complained = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)
+    )
     with redirect_stdout(said), redirect_stderr(complained), pytest.raises(SystemExit) as ended:
         main(arguments, prog_name="coord")
     status = ended.value.code
